@@ -1,0 +1,89 @@
+// Command crpki makes certificates that the clients of a container registry
+// accept, and tells why they refuse others.
+//
+// This package holds the flags, the streams, the exit codes and the writing of
+// files; what is made and judged lives in the packages below it. The way in is
+// [run], the commands are listed in app.go, one file each.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// env is all that a command may touch of the world outside its arguments. It
+// is made once, in main, and by each test.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	// now is the moment for which everything is made and judged: the clock,
+	// read once, or what --at says.
+	now time.Time
+
+	stdinTerminal, stdoutTerminal, stderrTerminal bool
+
+	getenv func(string) string
+	// askPassword shows prompt on the terminal and reads a line without echo.
+	askPassword func(prompt string) ([]byte, error)
+
+	// interrupt is closed when a signal asks the program to stop. It frees a
+	// read that blocks.
+	interrupt <-chan struct{}
+
+	// quiet (-q) silences everything on standard error but errors.
+	quiet bool
+	// color is true when standard output may carry colour.
+	color bool
+
+	stdinTaken string // who has read standard input
+}
+
+func main() {
+	e := &env{
+		stdin:          os.Stdin,
+		stdout:         os.Stdout,
+		stderr:         os.Stderr,
+		now:            time.Now(),
+		stdinTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		stdoutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		stderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		getenv:         os.Getenv,
+	}
+	e.askPassword = e.askTerminal
+	os.Exit(run(withSignals(context.Background()), os.Args, e))
+}
+
+// withSignals ends the context with a [signalError] at the first Ctrl-C or
+// SIGTERM. The second one kills, as if nobody listened.
+func withSignals(parent context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		signal.Stop(signals)
+		cancel(signalError{s.(syscall.Signal)})
+	}()
+	return ctx
+}
+
+// run is the program: args[0] is its name, the result its exit code.
+func run(ctx context.Context, args []string, e *env) int {
+	e.interrupt = ctx.Done()
+	stdout := bufio.NewWriter(e.stdout)
+	e.stdout = stdout
+
+	err := e.execute(ctx, args)
+	if flushErr := stdout.Flush(); flushErr != nil {
+		err = errors.Join(err, usageErrorf("write standard output: %w", pathCause(flushErr)))
+	}
+	return report(ctx, e.stderr, err)
+}
