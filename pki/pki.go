@@ -26,6 +26,9 @@ type Origin struct {
 	Field string
 	// Index counts blocks from 1 within source and field. 0 means the whole.
 	Index int
+	// Line and Column count from 1 and point to where the block or value begins
+	// in the source as it lies on disk. 0: not known, or not a text.
+	Line, Column int
 }
 
 // String prints "server.pem#2" or "secret.yaml tls.crt#1".
