@@ -2,12 +2,26 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/urfave/cli/v2"
 )
 
-// commands lists the commands in the order in which help shows them.
+// commands lists the commands in the order in which help shows them. All that
+// is said about a command comes from its definition, so each one gives
+//
+//   - Usage: one line, lower case, no full stop.
+//   - Description: first the example, one or more lines that begin with
+//     "crpki " (or "# " to explain), then a blank line and the prose. Indented
+//     paragraphs are printed as they are.
+//   - ArgsUsage: what its arguments are: "CSR", "[FILE]", "FILE...", empty for
+//     none. Their number is checked by it.
+//   - Flags, each with a Usage that holds the word for its value in backquotes;
+//     TakesFile where that is a path, [choiceFlag] where only some values are
+//     valid, Category where help should group them. The variable CRPKI_<FLAG>,
+//     help, man page, docs and completion follow by themselves. A flag that
+//     several commands have means the same in each.
 func commands(e *env) []*cli.Command {
 	return []*cli.Command{
 		versionCommand(e),
@@ -28,7 +42,7 @@ func newApp(e *env) *cli.App {
 			&cli.BoolFlag{Name: "no-color", Usage: "no colour, also when standard output is a terminal (like NO_COLOR)"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only on standard error, no notes and warnings"},
 		},
-		Commands: commands(e),
+		Commands: prepare(commands(e)),
 		Before:   e.applyGlobals,
 
 		Reader: e.stdin, Writer: e.stdout, ErrWriter: e.stderr,
@@ -40,20 +54,36 @@ func newApp(e *env) *cli.App {
 	}
 }
 
+// prepare switches off, in every command, what the library does by itself on
+// --help and wrong usage: both are answered before it runs.
+func prepare(commands []*cli.Command) []*cli.Command {
+	for _, c := range commands {
+		c.HideHelp = true
+		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usageErrorf("%w", err) }
+		prepare(c.Subcommands)
+	}
+	return commands
+}
+
 // execute understands args and runs the command that they mean.
 func (e *env) execute(ctx context.Context, args []string) error {
 	app := newApp(e)
-	call, err := parseArgs(app, args, e.getenv)
-	if err != nil {
+	line, err := parseArgs(app, args, e.getenv)
+	switch {
+	case errors.Is(err, errNoCommand):
+		return e.noCommand(app, line.path)
+	case err != nil:
 		return err
+	case line.help:
+		return e.help(app, line)
 	}
-	return app.RunContext(ctx, call)
+	return app.RunContext(ctx, line.argv(app.Name))
 }
 
 // applyGlobals carries the global flags into e before any command runs.
 func (e *env) applyGlobals(c *cli.Context) error {
 	e.quiet = c.Bool("quiet")
-	e.color = e.stdoutTerminal && !c.Bool("no-color") && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
+	e.color = !c.Bool("no-color") && e.colorWanted()
 	if at := c.String("at"); at != "" {
 		now, err := parseTime(at)
 		if err != nil {
@@ -73,4 +103,10 @@ func parseTime(text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, usageErrorf("--at: %q is no time: write 2027-01-31 or 2027-01-31T15:04:05Z", text)
+}
+
+// colorWanted is true when standard output is a terminal that shows colour, to
+// a user who has not said NO_COLOR (no-color.org).
+func (e *env) colorWanted() bool {
+	return e.stdoutTerminal && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
 }

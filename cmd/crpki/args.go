@@ -1,9 +1,563 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
 
-// parseArgs understands a command line by the definitions in app and returns
-// it in the one order that the library reads correctly.
-func parseArgs(app *cli.App, args []string, getenv func(string) string) ([]string, error) {
-	return args, nil
+	"github.com/urfave/cli/v2"
+)
+
+// The library stops looking for flags at the first argument: in `crpki inspect
+// a.pem --json` it would take --json for a file. So the command line is
+// understood here, by the library's own definitions, and handed to it in the
+// order that it reads correctly. The same pass takes values from the
+// environment, checks them, and finds what the user meant with a misspelt word.
+
+// commandLine is an argument list, understood.
+type commandLine struct {
+	// path leads from below the root to the command meant; empty for the root.
+	path  []*cli.Command
+	flags []setFlag
+	args  []string
+	// help is true when help was asked for; topic is a word behind `help` that
+	// is no command.
+	help  bool
+	topic string
+}
+
+// setFlag is a flag with one value, from the command line or the environment.
+type setFlag struct {
+	flag  cli.Flag
+	value string
+	// source is how the user said it: "--days" or "CRPKI_DAYS".
+	source string
+	// depth is 0 for a global flag, else the length of the path to its command.
+	depth int
+}
+
+// errNoCommand is a command line that ends before it names a command.
+var errNoCommand = errors.New("no command given")
+
+// parseArgs understands args (args[0] is the program) by the definitions in
+// app. Flags may stand before or behind the arguments, global ones anywhere;
+// "--" ends the flags. A flag that is not given takes its value from getenv.
+func parseArgs(app *cli.App, args []string, getenv func(string) string) (commandLine, error) {
+	p := &parser{app: app, tokens: args[min(1, len(args)):]}
+	err := p.parse()
+	if p.line.help || err != nil && slices.ContainsFunc(p.tokens, isHelpFlag) {
+		p.line.help = true
+		return p.line, p.topicError()
+	}
+	if err == nil {
+		err = p.complete(getenv)
+	}
+	return p.line, err
+}
+
+// argv is the line in the order that the library understands.
+func (l commandLine) argv(program string) []string {
+	argv := []string{program}
+	for depth := 0; depth <= len(l.path); depth++ {
+		if depth > 0 {
+			argv = append(argv, l.path[depth-1].Name)
+		}
+		for _, f := range l.flags {
+			if f.depth == depth {
+				argv = append(argv, "--"+f.flag.Names()[0]+"="+f.value)
+			}
+		}
+	}
+	if len(l.args) > 0 {
+		argv = append(append(argv, "--"), l.args...)
+	}
+	return argv
+}
+
+// parser reads tokens from left to right.
+type parser struct {
+	app    *cli.App
+	tokens []string
+	next   int
+	line   commandLine
+}
+
+func (p *parser) parse() error {
+	for p.next < len(p.tokens) {
+		token := p.tokens[p.next]
+		p.next++
+		var err error
+		switch {
+		case token == "--":
+			for _, rest := range p.tokens[p.next:] {
+				if err = p.word(rest, true); err != nil {
+					return err
+				}
+			}
+			p.next = len(p.tokens)
+		case isHelpFlag(token):
+			p.line.help = true
+		case len(token) > 1 && token[0] == '-':
+			err = p.flag(token)
+		default:
+			err = p.word(token, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// `crpki gen help`; a file of that name is ./help.
+	if len(p.line.args) == 1 && p.line.args[0] == "help" && !slices.Contains(p.tokens, "--") {
+		p.line.help, p.line.args = true, nil
+	}
+	return nil
+}
+
+func isHelpFlag(token string) bool { return token == "--help" || token == "-h" || token == "-help" }
+
+// subcommands are the commands that may come next; none behind a command that
+// takes arguments.
+func (p *parser) subcommands() []*cli.Command {
+	if n := len(p.line.path); n > 0 {
+		return p.line.path[n-1].Subcommands
+	}
+	return p.app.Commands
+}
+
+// name is how the command meant so far is called: "crpki gen".
+func (p *parser) name() string { return commandName(p.app, p.line.path) }
+
+func commandName(app *cli.App, path []*cli.Command) string {
+	name := app.Name
+	for _, c := range path {
+		name += " " + c.Name
+	}
+	return name
+}
+
+// word takes a token that is no flag: the next command, or an argument.
+func (p *parser) word(token string, behindDashes bool) error {
+	commands := p.subcommands()
+	switch i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(token) }); {
+	case i >= 0:
+		p.line.path = append(p.line.path, commands[i])
+	case len(commands) > 0 && token == "help" && !behindDashes:
+		p.line.help = true
+	case p.line.help:
+		p.line.topic = token
+	case len(commands) > 0:
+		return p.unknownCommand(token)
+	default:
+		p.line.args = append(p.line.args, token)
+	}
+	return nil
+}
+
+func (p *parser) unknownCommand(token string) error {
+	var names []string
+	for _, c := range p.subcommands() {
+		if !c.Hidden {
+			names = append(names, c.Names()...)
+		}
+	}
+	err := usageErrorf("%q is not a command of %s", token, p.name())
+	if near := closest(token, names); near != "" {
+		return withHint(err, fmt.Sprintf("did you mean %q?", p.name()+" "+near))
+	}
+	return withHint(err, fmt.Sprintf("%s --help lists the commands", p.name()))
+}
+
+// topicError tells of a word behind `help` that names nothing.
+func (p *parser) topicError() error {
+	topic := p.line.topic
+	if topic == "" || len(p.line.path) == 0 && helpTopic(topic) != nil {
+		return nil
+	}
+	if len(p.subcommands()) == 0 { // `crpki gen a.pem --help` is a wish for help
+		p.line.topic = ""
+		return nil
+	}
+	return p.unknownCommand(topic)
+}
+
+// flag takes a token that begins with a dash, and the next one when the flag
+// needs a value that the token does not hold.
+func (p *parser) flag(token string) error {
+	body := strings.TrimPrefix(strings.TrimPrefix(token, "-"), "-")
+	name, value, hasValue := strings.Cut(body, "=")
+	if found, ok := p.lookup(name); ok {
+		return p.set(found, token[:len(token)-len(body)]+name, value, hasValue)
+	}
+	if strings.HasPrefix(token, "--") || !p.isCluster(body) {
+		return p.unknownFlag(token, name)
+	}
+	// -qo json, -ojson, -qo=json
+	for body != "" {
+		found, _ := p.lookup(body[:1])
+		source := "-" + body[:1]
+		body = body[1:]
+		if takesValue(found.flag) && body != "" {
+			return p.set(found, source, strings.TrimPrefix(body, "="), true)
+		}
+		if err := p.set(found, source, "", false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isCluster reports whether body is a row of one-letter flags, of which the
+// last may take a value.
+func (p *parser) isCluster(body string) bool {
+	for i := range body {
+		found, ok := p.lookup(body[i : i+1])
+		if !ok {
+			return false
+		}
+		if takesValue(found.flag) {
+			return true
+		}
+	}
+	return body != ""
+}
+
+// flagName is a name by which a flag may be called.
+type flagName struct {
+	flag  cli.Flag
+	depth int
+	// value is what the name alone stands for: "json" for --json.
+	value string
+}
+
+// lookup finds the flag that name means here: one of the command, or of the
+// commands above it.
+func (p *parser) lookup(name string) (flagName, bool) {
+	for depth := len(p.line.path); depth >= 0; depth-- {
+		for _, f := range p.flagsAt(depth) {
+			if slices.Contains(f.Names(), name) {
+				return flagName{flag: f, depth: depth}, true
+			}
+		}
+	}
+	for depth := len(p.line.path); depth >= 0; depth-- {
+		for _, f := range p.flagsAt(depth) {
+			if slices.Contains(shorthands(f), name) {
+				return flagName{f, depth, name}, true
+			}
+		}
+	}
+	return flagName{}, false
+}
+
+func (p *parser) flagsAt(depth int) []cli.Flag {
+	if depth == 0 {
+		return p.app.Flags
+	}
+	return p.line.path[depth-1].Flags
+}
+
+// shorthands are the formats that may be written as flags of their own: --json
+// for --output json.
+func shorthands(f cli.Flag) []string {
+	if c, ok := f.(*choice); ok && c.Name == "output" {
+		return slices.DeleteFunc(slices.Clone(c.values), func(v string) bool { return v == c.Value })
+	}
+	return nil
+}
+
+// takesValue is false for flags that are on or off.
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+// set notes the flag's value, which may be the next token.
+func (p *parser) set(found flagName, source, value string, hasValue bool) error {
+	switch {
+	case found.value != "":
+		if hasValue {
+			return usageErrorf("%s takes no value: it means --output %s", source, found.value)
+		}
+		value = found.value
+	case !takesValue(found.flag):
+		if !hasValue {
+			value = "true"
+		}
+	case !hasValue:
+		if p.next == len(p.tokens) || p.tokens[p.next] == "--" {
+			return usageErrorf("%s needs a value: %s %s", source, source, placeholder(found.flag))
+		}
+		value = p.tokens[p.next]
+		if p.isFlag(value) {
+			return withHint(usageErrorf("%s needs a value, but the flag %s follows", source, value),
+				fmt.Sprintf("if %s is meant as its value, write %s=%s", value, source, value))
+		}
+		p.next++
+	}
+	f := setFlag{found.flag, value, source, found.depth}
+	if err := check(f); err != nil {
+		return err
+	}
+	p.line.flags = append(p.line.flags, f)
+	return nil
+}
+
+// isFlag reports whether token would be taken for a flag.
+func (p *parser) isFlag(token string) bool {
+	if len(token) < 2 || token[0] != '-' {
+		return false
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(token[1:], "-"), "=")
+	_, ok := p.lookup(name)
+	return ok || isHelpFlag(token)
+}
+
+func (p *parser) unknownFlag(token, name string) error {
+	written, _, _ := strings.Cut(token, "=")
+	if len(p.line.path) == 0 {
+		err := usageErrorf("%s is not a global flag: write it behind the command", written)
+		return withHint(err, p.owner(name))
+	}
+	var names []string
+	for depth := len(p.line.path); depth >= 0; depth-- {
+		for _, f := range p.flagsAt(depth) {
+			if isVisible(f) {
+				names = append(append(names, f.Names()...), shorthands(f)...)
+			}
+		}
+	}
+	err := usageErrorf("%s is not a flag of %s", written, p.name())
+	if near := closest(name, append(names, "help")); near != "" {
+		return withHint(err, fmt.Sprintf("did you mean %s?", dashed(near)))
+	}
+	return withHint(err, fmt.Sprintf("%s --help lists the flags", p.name()))
+}
+
+// owner tells in which command the flag would be at home.
+func (p *parser) owner(name string) string {
+	for _, c := range p.subcommands() {
+		for _, f := range c.Flags {
+			if slices.Contains(f.Names(), name) {
+				return fmt.Sprintf("for example: %s %s %s", p.name(), c.Name, usage(f))
+			}
+			if slices.Contains(shorthands(f), name) {
+				return fmt.Sprintf("for example: %s %s --%s", p.name(), c.Name, name)
+			}
+		}
+	}
+	return p.name() + " --help lists the commands and the global flags"
+}
+
+// complete adds what the environment says, and refuses a line that lacks
+// something or has too much.
+func (p *parser) complete(getenv func(string) string) error {
+	if len(p.subcommands()) > 0 {
+		return errNoCommand
+	}
+	if err := p.checkArgs(); err != nil {
+		return err
+	}
+	for depth := 0; depth <= len(p.line.path); depth++ {
+		for _, f := range p.flagsAt(depth) {
+			if slices.ContainsFunc(p.line.flags, func(s setFlag) bool { return s.flag == f }) {
+				continue
+			}
+			if err := p.fromEnv(f, depth, getenv); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fromEnv takes the value of a flag that is not on the command line from its
+// environment variable. An empty variable counts as unset; commas separate the
+// values of a flag that may be repeated.
+func (p *parser) fromEnv(f cli.Flag, depth int, getenv func(string) string) error {
+	name := envVar(f)
+	value := getenv(name)
+	if value == "" {
+		if r, ok := f.(cli.RequiredFlag); ok && r.IsRequired() {
+			return withHint(usageErrorf("%s is missing", usage(f)), p.name()+" --help shows an example")
+		}
+		return nil
+	}
+	values := []string{value}
+	if isSlice(f) {
+		values = strings.Split(value, ",")
+	}
+	for _, v := range values {
+		if v = strings.TrimSpace(v); v == "" {
+			continue
+		}
+		s := setFlag{f, v, name, depth}
+		if err := check(s); err != nil {
+			return err
+		}
+		p.line.flags = append(p.line.flags, s)
+	}
+	return nil
+}
+
+// envVar is the environment variable of a flag, by one rule for all: --out-dir
+// is CRPKI_OUT_DIR, in every command that has it.
+func envVar(f cli.Flag) string {
+	return "CRPKI_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
+}
+
+// check refuses a value that the flag cannot hold.
+func check(s setFlag) error {
+	if c, ok := s.flag.(*choice); ok && !slices.Contains(c.values, s.value) {
+		err := usageErrorf("%s: %q is not one of %s", s.source, s.value, strings.Join(c.values, ", "))
+		if near := closest(s.value, c.values); near != "" {
+			err = withHint(err, fmt.Sprintf("did you mean %q?", near))
+		}
+		return err
+	}
+	scratch := flag.NewFlagSet("", flag.ContinueOnError)
+	scratch.SetOutput(io.Discard)
+	if err := s.flag.Apply(scratch); err != nil {
+		return usageErrorf("%s: %w", s.source, err)
+	}
+	if err := scratch.Set(s.flag.Names()[0], s.value); err != nil {
+		return usageErrorf("%s: %q is not %s", s.source, s.value, wanted(s.flag))
+	}
+	return nil
+}
+
+// wanted says what a flag takes.
+func wanted(f cli.Flag) string {
+	switch f.(type) {
+	case *cli.BoolFlag:
+		return "true or false"
+	case *cli.IntFlag, *cli.Int64Flag, *cli.UintFlag, *cli.Uint64Flag:
+		return "a whole number in its range"
+	case *cli.DurationFlag:
+		return "a duration such as 30s or 5m"
+	default:
+		return "a value for it"
+	}
+}
+
+// checkArgs holds the number of arguments against ArgsUsage: "CSR" is one,
+// "[FILE]" one or none, "FILE..." one or more, "" none.
+func (p *parser) checkArgs() error {
+	command := p.line.path[len(p.line.path)-1]
+	least, most := arity(command.ArgsUsage)
+	given := p.line.args
+	switch {
+	case len(given) > most && most == 0:
+		return withHint(usageErrorf("%s takes no arguments, but got %s", p.name(), quoted(given)), p.name()+" --help shows an example")
+	case len(given) > most:
+		return usageErrorf("%s takes %s, but got %s", p.name(), command.ArgsUsage, quoted(given))
+	case len(given) < least:
+		return withHint(usageErrorf("%s needs %s", p.name(), command.ArgsUsage), p.name()+" --help shows an example")
+	}
+	return nil
+}
+
+// arity reads ArgsUsage.
+func arity(argsUsage string) (least, most int) {
+	for word := range strings.FieldsSeq(argsUsage) {
+		most++
+		if !strings.HasPrefix(word, "[") {
+			least++
+		}
+		if strings.Contains(word, "...") {
+			most = 1 << 20
+		}
+	}
+	return least, most
+}
+
+func quoted(words []string) string {
+	q := make([]string, len(words))
+	for i, w := range words {
+		q[i] = strconv.Quote(w)
+	}
+	return strings.Join(q, " ")
+}
+
+func isSlice(f cli.Flag) bool {
+	s, ok := f.(cli.DocGenerationSliceFlag)
+	return ok && s.IsSliceFlag()
+}
+
+func isVisible(f cli.Flag) bool {
+	v, ok := f.(cli.VisibleFlag)
+	return !ok || v.IsVisible()
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// usage is how to write a flag: "--out-dir DIR".
+func usage(f cli.Flag) string {
+	s := dashed(f.Names()[0])
+	if takesValue(f) {
+		s += " " + placeholder(f)
+	}
+	return s
+}
+
+// placeholder is the word in backquotes in the flag's usage text.
+func placeholder(f cli.Flag) string {
+	if d, ok := f.(cli.DocGenerationFlag); ok {
+		if parts := strings.SplitN(d.GetUsage(), "`", 3); len(parts) == 3 {
+			return parts[1]
+		}
+	}
+	return "VALUE"
+}
+
+// closest is the word that a mistyped one most likely means: the nearest in
+// edits when they are few for its length, else one that it begins. "" when
+// nothing is near.
+func closest(word string, words []string) string {
+	best, distance := "", 1+max(1, len(word)/3)
+	for _, w := range words {
+		if d := edits(word, w); d < distance && len(w) > 1 {
+			best, distance = w, d
+		}
+	}
+	if best == "" && len(word) > 1 {
+		for _, w := range words {
+			if strings.HasPrefix(w, word) {
+				return w
+			}
+		}
+	}
+	return best
+}
+
+// edits counts the insertions, deletions, replacements and swaps of neighbours
+// that turn a into b (optimal string alignment).
+func edits(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
 }

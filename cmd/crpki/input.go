@@ -6,6 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/format"
+	"github.com/urfave/cli/v2"
 )
 
 // maxInput bounds what is read from one source. The largest trust bundles in
@@ -79,4 +83,22 @@ func readError(name string, err error) error {
 		return withHint(wrapped, "run as a user who may read it")
 	}
 	return wrapped
+}
+
+// decode reads path and everything in it, whatever its encoding. What a
+// password protects is opened with the one that --password-file or
+// --password-env gives, or that the user types.
+func (e *env) decode(c *cli.Context, path string) (pki.Material, error) {
+	return e.decodeWith(c, "", path)
+}
+
+// decodeWith is decode with the flags of passwordFlags(prefix).
+func (e *env) decodeWith(c *cli.Context, prefix, path string) (pki.Material, error) {
+	data, err := e.read(path)
+	if err != nil {
+		return pki.Material{}, err
+	}
+	return format.Decode(path, data, format.Options{
+		Password: func(origin pki.Origin) ([]byte, error) { return e.password(c, prefix, origin.String()) },
+	})
 }

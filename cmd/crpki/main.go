@@ -38,6 +38,9 @@ type env struct {
 	// read that blocks.
 	interrupt <-chan struct{}
 
+	// width is the number of columns of the terminal, 80 when there is none.
+	width int
+
 	// quiet (-q) silences everything on standard error but errors.
 	quiet bool
 	// color is true when standard output may carry colour.
@@ -56,6 +59,10 @@ func main() {
 		stdoutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		stderrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		getenv:         os.Getenv,
+		width:          80,
+	}
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		e.width = w
 	}
 	e.askPassword = e.askTerminal
 	os.Exit(run(withSignals(context.Background()), os.Args, e))
