@@ -68,6 +68,9 @@ func prepare(commands []*cli.Command) []*cli.Command {
 // execute understands args and runs the command that they mean.
 func (e *env) execute(ctx context.Context, args []string) error {
 	app := newApp(e)
+	if len(args) > 1 && args[1] == completeWord {
+		return e.complete(app, args[2:])
+	}
 	line, err := parseArgs(app, args, e.getenv)
 	switch {
 	case errors.Is(err, errNoCommand):

@@ -289,7 +289,7 @@ func (p *parser) set(found flagName, source, value string, hasValue bool) error 
 		}
 	case !hasValue:
 		if p.next == len(p.tokens) || p.tokens[p.next] == "--" {
-			return usageErrorf("%s needs a value: %s %s", source, source, placeholder(found.flag))
+			return &valueError{found.flag, usageErrorf("%s needs a value: %s %s", source, source, placeholder(found.flag))}
 		}
 		value = p.tokens[p.next]
 		if p.isFlag(value) {
@@ -305,6 +305,15 @@ func (p *parser) set(found flagName, source, value string, hasValue bool) error 
 	p.line.flags = append(p.line.flags, f)
 	return nil
 }
+
+// valueError is a flag at the end of the line that lacks its value.
+type valueError struct {
+	flag cli.Flag
+	err  error
+}
+
+func (e *valueError) Error() string { return e.err.Error() }
+func (e *valueError) Unwrap() error { return e.err }
 
 // isFlag reports whether token would be taken for a flag.
 func (p *parser) isFlag(token string) bool {
@@ -411,12 +420,10 @@ func envVar(f cli.Flag) string {
 
 // check refuses a value that the flag cannot hold.
 func check(s setFlag) error {
-	if c, ok := s.flag.(*choice); ok && !slices.Contains(c.values, s.value) {
-		err := usageErrorf("%s: %q is not one of %s", s.source, s.value, strings.Join(c.values, ", "))
-		if near := closest(s.value, c.values); near != "" {
-			err = withHint(err, fmt.Sprintf("did you mean %q?", near))
+	if v, ok := s.flag.(valued); ok {
+		if err := checkChoice(s, v.choices()); err != nil {
+			return err
 		}
-		return err
 	}
 	scratch := flag.NewFlagSet("", flag.ContinueOnError)
 	scratch.SetOutput(io.Discard)
@@ -425,6 +432,24 @@ func check(s setFlag) error {
 	}
 	if err := scratch.Set(s.flag.Names()[0], s.value); err != nil {
 		return usageErrorf("%s: %q is not %s", s.source, s.value, wanted(s.flag))
+	}
+	return nil
+}
+
+func checkChoice(s setFlag, choices []string) error {
+	values := []string{s.value}
+	if isSlice(s.flag) {
+		values = strings.Split(s.value, ",")
+	}
+	for _, value := range values {
+		if slices.Contains(choices, strings.TrimSpace(value)) {
+			continue
+		}
+		err := usageErrorf("%s: %q is not one of %s", s.source, value, strings.Join(choices, ", "))
+		if near := closest(value, choices); near != "" {
+			err = withHint(err, fmt.Sprintf("did you mean %q?", near))
+		}
+		return err
 	}
 	return nil
 }

@@ -161,8 +161,8 @@ func describe(flags []cli.Flag) []flagDoc {
 			continue
 		}
 		doc := flagDoc{names: flagNames(f), text: strings.ReplaceAll(d.GetUsage(), "`", "")}
-		if c, ok := f.(*choice); ok {
-			doc.notes = append(doc.notes, "one of "+strings.Join(c.values, ", "))
+		if v, ok := f.(valued); ok {
+			doc.notes = append(doc.notes, "one of "+strings.Join(v.choices(), ", "))
 		}
 		if isSlice(f) {
 			doc.notes = append(doc.notes, "repeatable")
