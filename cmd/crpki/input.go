@@ -6,30 +6,36 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/format"
 	"github.com/urfave/cli/v2"
 )
 
-// maxInput bounds what is read from one source. The largest trust bundles in
-// use are below 1 MiB; 32 MiB leaves room and keeps a wrong path (a disk image,
-// /dev/zero) from filling the memory.
+// maxInput bounds what is read from one source, in bytes. The largest trust
+// bundles in use are below 1 MiB; 32 MiB leaves room, and keeps a wrong path (a
+// disk image, /dev/zero) from filling the memory.
 const maxInput = 32 << 20
 
 // read returns the content of the file at path, or of standard input for "-".
 // What is larger than [maxInput], empty or not readable is an error that names
-// the path and says what to do. An interrupt frees a read that blocks.
-func (e *env) read(path string) ([]byte, error) {
+// the path. A signal frees a read that blocks.
+func (e *env) read(path string) ([]byte, error) { return e.readFor("the input", path) }
+
+// readFor is read; what says who wants standard input, in case two do.
+func (e *env) readFor(what, path string) ([]byte, error) {
+	if path == "-" {
+		if err := e.takeStdin(what); err != nil {
+			return nil, err
+		}
+	}
 	type result struct {
 		data []byte
 		err  error
 	}
-	if path == "-" {
-		if err := e.takeStdin("the input"); err != nil {
-			return nil, err
-		}
-	}
+	// A pipe that nobody writes to blocks for ever, the opening of a named one
+	// too, and no signal wakes it up.
 	done := make(chan result, 1)
 	go func() {
 		data, err := e.readAll(path)
@@ -43,7 +49,8 @@ func (e *env) read(path string) ([]byte, error) {
 	}
 }
 
-// errInterrupted is what a blocked read returns when a signal ended it.
+// errInterrupted is what a read returns that a signal ended. The signal itself
+// is the cause of the context.
 var errInterrupted = errors.New("interrupted")
 
 func (e *env) readAll(path string) ([]byte, error) {
@@ -54,6 +61,9 @@ func (e *env) readAll(path string) ([]byte, error) {
 			return nil, readError(path, err)
 		}
 		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.Size() > maxInput {
+			return nil, tooLarge(path)
+		}
 		name, r = path, f
 	}
 	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
@@ -61,26 +71,42 @@ func (e *env) readAll(path string) ([]byte, error) {
 	case err != nil:
 		return nil, readError(name, err)
 	case len(data) > maxInput:
-		return nil, usageErrorf("read %s: larger than %d MiB", name, maxInput>>20)
-	case len(bytes.TrimSpace(data)) == 0:
+		return nil, tooLarge(name)
+	case len(data) == 0:
 		return nil, usageErrorf("read %s: it is empty", name)
+	case len(bytes.TrimSpace(data)) == 0:
+		return nil, usageErrorf("read %s: it holds nothing but white space", name)
 	}
 	return data, nil
 }
 
-// takeStdin notes who reads standard input: it can be read only once.
-func (e *env) takeStdin(who string) error {
+// takeStdin notes who reads standard input, for it can be read only once.
+func (e *env) takeStdin(what string) error {
 	if e.stdinTaken != "" {
-		return usageErrorf(`standard input ("-") can be read only once: %s has it, %s wants it too`, e.stdinTaken, who)
+		return usageErrorf(`"-" (standard input) can be read once only, and both %s and %s name it`, e.stdinTaken, what)
 	}
-	e.stdinTaken = who
+	e.stdinTaken = what
+	if e.stdinTerminal {
+		e.notef("reading from the terminal; end with Ctrl-D")
+	}
 	return nil
 }
 
+func tooLarge(name string) error {
+	return withHint(usageErrorf("read %s: it is larger than %d MiB", name, maxInput>>20),
+		"certificates and keys are a few kilobytes: is it the right file?")
+}
+
 func readError(name string, err error) error {
+	if name == "" {
+		return usageErrorf("read: the path is empty")
+	}
 	wrapped := usageErrorf("read %s: %w", name, pathCause(err))
-	if errors.Is(err, fs.ErrPermission) {
-		return withHint(wrapped, "run as a user who may read it")
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return withHint(wrapped, "run crpki as a user who may read it, or pipe it in: sudo cat FILE | crpki … -")
+	case errors.Is(err, syscall.EISDIR):
+		return withHint(wrapped, "name the files in it")
 	}
 	return wrapped
 }

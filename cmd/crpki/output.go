@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 
-	"github.com/goccy/go-yaml"
 	"github.com/urfave/cli/v2"
 )
 
@@ -58,11 +58,7 @@ func (e *env) print(c *cli.Context, v any, text func(io.Writer) error) error {
 		if err != nil {
 			return err
 		}
-		if data, err = yaml.JSONToYAML(data); err != nil {
-			return err
-		}
-		_, err = e.stdout.Write(data)
-		return err
+		return writeYAML(e.stdout, data)
 	default:
 		return text(e.stdout)
 	}
@@ -70,9 +66,14 @@ func (e *env) print(c *cli.Context, v any, text func(io.Writer) error) error {
 
 // notef says on standard error what crpki did or chose. -q silences it.
 func (e *env) notef(format string, args ...any) {
-	if !e.quiet {
-		fmt.Fprintf(e.stderr, "crpki: %s\n", printable(fmt.Sprintf(format, args...)))
+	if e.quiet {
+		return
 	}
+	// What was printed before is seen before; a failed write is told at the end.
+	if b, ok := e.stdout.(*bufio.Writer); ok {
+		b.Flush()
+	}
+	fmt.Fprintf(e.stderr, "crpki: %s\n", printable(fmt.Sprintf(format, args...)))
 }
 
 // warnf says on standard error what the user should know or mend. -q silences

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -15,57 +17,139 @@ import (
 // takes the password itself: every user of the machine sees arguments.
 func passwordFlags(prefix string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: prefix + "password-file", Usage: "take the password from the first line of `FILE`", TakesFile: true},
-		&cli.StringFlag{Name: prefix + "password-env", Usage: "take the password from the environment variable `NAME`"},
+		&cli.StringFlag{Name: prefix + "password-file", Usage: "take the password from the first line of `FILE` (- is standard input)", TakesFile: true},
+		&cli.StringFlag{Name: prefix + "password-env", Usage: "take the password from the environment variable called `NAME`"},
 	}
 }
 
 // password is the password of something that exists: from the file or the
 // environment variable that the flags of passwordFlags(prefix) name, else from
-// a prompt on the terminal. what says in messages what it opens:
-// "the private key ca.key".
+// a prompt on the terminal. what says in messages what it opens: "ca.key". It
+// is never empty.
 func (e *env) password(c *cli.Context, prefix, what string) ([]byte, error) {
-	return e.findPassword(c, prefix, "password of "+what, false)
+	password, err := e.passwordFromFlags(c, prefix)
+	if err != nil || password != nil {
+		return password, err
+	}
+	if !e.stdinTerminal {
+		return nil, noTerminal(c, prefix, what)
+	}
+	return e.prompt("password of " + what)
 }
 
 // newPassword is the password for something about to be made. A prompt asks
 // for it twice.
 func (e *env) newPassword(c *cli.Context, prefix, what string) ([]byte, error) {
-	return e.findPassword(c, prefix, "new password for "+what, true)
+	password, err := e.passwordFromFlags(c, prefix)
+	if err != nil || password != nil {
+		return password, err
+	}
+	if !e.stdinTerminal {
+		return nil, noTerminal(c, prefix, what)
+	}
+	first, err := e.prompt("new password for " + what)
+	if err != nil {
+		return nil, err
+	}
+	second, err := e.prompt("the same again")
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(first, second) == 0 {
+		return nil, usageErrorf("the two passwords for %s differ", what)
+	}
+	return first, nil
 }
 
-func (e *env) findPassword(c *cli.Context, prefix, prompt string, twice bool) ([]byte, error) {
-	file, name := c.String(prefix+"password-file"), c.String(prefix+"password-env")
+// passwordFromFlags is nil when no flag says where the password is.
+func (e *env) passwordFromFlags(c *cli.Context, prefix string) ([]byte, error) {
+	fileFlag, envFlag := prefix+"password-file", prefix+"password-env"
+	file, name := c.String(fileFlag), c.String(envFlag)
 	switch {
+	case file != "" && name != "":
+		return nil, usageErrorf("--%s and --%s exclude each other", fileFlag, envFlag)
 	case file != "":
-		data, err := e.read(file)
-		if err != nil {
-			return nil, err
-		}
-		line, _, _ := bytes.Cut(data, []byte("\n"))
-		return bytes.TrimSuffix(line, []byte("\r")), nil
+		return e.passwordFile(fileFlag, file)
 	case name != "":
 		if value := e.getenv(name); value != "" {
 			return []byte(value), nil
 		}
-		return nil, usageErrorf("--%spassword-env: the environment variable %s is not set", prefix, name)
-	case !e.stdinTerminal:
-		return nil, usageErrorf("%s is needed, and there is no terminal to ask for it", prompt)
+		// The name is not shown: who wrote "$PW" for PW gave the password.
+		return nil, withHint(usageErrorf("--%s: that environment variable is not set, or is empty", envFlag),
+			"give the name of an exported variable, not its value: --"+envFlag+" MY_PASSWORD")
 	}
-	first, err := e.askPassword(prompt)
-	if err != nil || !twice {
-		return first, err
-	}
-	second, err := e.askPassword("repeat it")
-	if err == nil && subtle.ConstantTimeCompare(first, second) == 0 {
-		err = usageErrorf("the two passwords differ")
-	}
-	return first, err
+	return nil, nil
 }
 
-// askTerminal is the askPassword of the real program.
-func (e *env) askTerminal(prompt string) ([]byte, error) {
-	fmt.Fprintf(e.stderr, "crpki: %s: ", prompt)
-	defer fmt.Fprintln(e.stderr)
-	return term.ReadPassword(int(os.Stdin.Fd()))
+// passwordFile takes the first line, without its end, be that LF or CRLF.
+func (e *env) passwordFile(flag, path string) ([]byte, error) {
+	data, err := e.readFor("--"+flag, path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 {
+		e.warnf("every user of this machine can read the password in %s: chmod 600 %s", path, path)
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return nil, usageErrorf("--%s: the first line of %s is empty", flag, path)
+	}
+	return line, nil
+}
+
+func noTerminal(c *cli.Context, prefix, what string) error {
+	err := usageErrorf("%s needs a password, and standard input is no terminal to ask for it", what)
+	hasFlag := func(f cli.Flag) bool { return slices.Contains(f.Names(), prefix+"password-file") }
+	if !slices.ContainsFunc(c.Command.Flags, hasFlag) {
+		return err
+	}
+	return withHint(err, fmt.Sprintf("use --%[1]spassword-file FILE or --%[1]spassword-env NAME", prefix))
+}
+
+// prompt asks until a signal interrupts.
+func (e *env) prompt(text string) ([]byte, error) {
+	password, err := e.askPassword(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(password) == 0:
+		return nil, usageErrorf("the password is empty")
+	}
+	return password, nil
+}
+
+// askTerminal is the askPassword of the real program. After a signal the
+// terminal echoes again, for the shell that comes next.
+func (e *env) askTerminal(text string) ([]byte, error) {
+	fd := int(os.Stdin.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return nil, usageErrorf("ask for the %s: %w", text, err)
+	}
+	var tty io.Writer = os.Stdin // a terminal can be written to, too
+	if e.stderrTerminal {
+		tty = e.stderr
+	}
+	fmt.Fprintf(tty, "crpki: %s: ", printable(text))
+	defer fmt.Fprintln(tty)
+	type result struct {
+		password []byte
+		err      error
+	}
+	done := make(chan result, 1)
+	go func() {
+		password, err := term.ReadPassword(fd)
+		done <- result{password, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil { // io.EOF: Ctrl-D
+			return nil, usageErrorf("no %s was given: %w", text, r.err)
+		}
+		return r.password, nil
+	case <-e.interrupt:
+		term.Restore(fd, state)
+		return nil, errInterrupted
+	}
 }
