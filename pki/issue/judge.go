@@ -1,0 +1,84 @@
+package issue
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/crpki/crpki/pki"
+)
+
+// judge verifies a certificate that was just made, as a Go client would: under
+// the top of chain (or under itself, when there is none), for each of the names
+// and usages in r. t, when given, is the template, whose names must have
+// arrived. An error here is an error of this package, or a CA of such a kind
+// that nobody could use the certificate: it must not be handed out.
+func judge(cert *x509.Certificate, chain []*x509.Certificate, r Request, t *x509.Certificate) error {
+	errs := []error{judgeNames(cert, r.Names), judgeChain(cert, chain, r)}
+	if t != nil && !slices.Equal(cert.ExtKeyUsage, t.ExtKeyUsage) {
+		errs = append(errs, errors.New("the extended key usages are not those asked for"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("certificate for %q is not handed out, since clients would refuse it: %w", cert.Subject, err)
+	}
+	return nil
+}
+
+// judgeNames demands one SAN extension which holds the names and no others.
+func judgeNames(cert *x509.Certificate, names pki.Names) error {
+	count := 0
+	for _, e := range cert.Extensions {
+		if e.Id.String() == "2.5.29.17" { // id-ce-subjectAltName
+			count++
+		}
+	}
+	if want := min(len(names), 1); count != want {
+		return fmt.Errorf("%d subjectAltName extensions, want %d", count, want)
+	}
+	got := pki.NamesOf(cert)
+	if extra, missing := without(got, names), without(names, got); len(extra)+len(missing) > 0 {
+		return fmt.Errorf("the names came out different: %s instead of %s", strings.Join(extra.Strings(), ", "), strings.Join(missing.Strings(), ", "))
+	}
+	var errs []error
+	for _, n := range names {
+		if n.Kind == pki.DNS || n.Kind == pki.IP {
+			errs = append(errs, cert.VerifyHostname(strings.Replace(n.Value, "*", "wildcard", 1)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// without returns the names of a that are not in b.
+func without(a, b pki.Names) pki.Names {
+	var rest pki.Names
+	for _, n := range a {
+		if !slices.Contains(b, n) {
+			rest = append(rest, n)
+		}
+	}
+	return rest
+}
+
+// judgeChain verifies at the moment from which on everything is valid.
+func judgeChain(cert *x509.Certificate, chain []*x509.Certificate, r Request) error {
+	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
+	chain = append([]*x509.Certificate{cert}, chain...)
+	for _, c := range chain[:len(chain)-1] {
+		intermediates.AddCert(c)
+	}
+	roots.AddCert(chain[len(chain)-1])
+	usages := r.extKeyUsage()
+	if len(r.Names) == 0 && !r.Client { // a CA
+		usages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
+	}
+	for _, use := range usages {
+		if _, err := cert.Verify(x509.VerifyOptions{
+			Roots: roots, Intermediates: intermediates, CurrentTime: chainStart(chain), KeyUsages: []x509.ExtKeyUsage{use},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
