@@ -18,7 +18,7 @@ type Preset struct {
 	// Summary says in one line what it is for.
 	Summary string
 	// About tells which names and why, and what is uncertain. It is plain text
-	// in lines of at most 76 characters.
+	// in lines of at most 78 characters.
 	About string
 	// Source is where the names come from.
 	Source string
@@ -56,13 +56,15 @@ func Presets() []Preset {
 			About: `Clients dial the Service by its address, so give that too: --ip with the
 value of service.clusterIP. The preset adds the Service's name as the
 certificate of the extension's own cert-manager has it:
-  RELEASE.NAMESPACE.svc.cluster.local and RELEASE.NAMESPACE.svc
-With --ha also the name by which replicas reach the shared storage:
-  RELEASE-rstorage.NAMESPACE.svc.cluster.local and RELEASE-rstorage.NAMESPACE.svc
+  RELEASE.NAMESPACE.svc.cluster.local, RELEASE.NAMESPACE.svc
+With --ha also the name by which the internal services talk to each other:
+  RELEASE-rstorage.NAMESPACE.svc.cluster.local
+  RELEASE-rstorage.NAMESPACE.svc
 If registryLoginServer is set, add it with --dns.
-Uncertain: the documents name the storage Service for the release and the
-namespace connected-registry only; that it follows another release's name is an
-assumption. Whether other internal Services check names is not documented.`,
+Uncertain: the charts cannot be read in public, and the documents show these
+Services only for a release and a namespace called connected-registry. That
+they follow the name of another release is an assumption, and so is the use
+of the forms that end in .svc.`,
 			Source:    "Azure/acr@0b8d85c7 and @09f7497e, docs/preview/connected-registry: quickstart-connected-registry-ha.md, managed-identity-connected-registry.md; MicrosoftDocs/azure-management-docs@d923d588, tutorial-connected-registry-arc.md",
 			Example:   "crpki gen --preset connected-registry --ip 10.96.0.50",
 			Reads:     []string{"namespace", "release", "ha", "cluster-domain"},
@@ -73,17 +75,18 @@ assumption. Whether other internal Services check names is not documented.`,
 		{
 			Name:    "harbor",
 			Summary: "Harbor, installed by its Helm chart goharbor/harbor",
-			About: `Clients dial the host of externalURL, so give that too: --dns, or --ip for a
-node's address. The preset adds the Service that the chart exposes, which is
-called harbor whatever the release (expose.clusterIP.name and its siblings):
-  harbor, harbor.NAMESPACE, harbor.NAMESPACE.svc, harbor.NAMESPACE.svc.cluster.local
-and the names by which the components dial one another when internalTLS is on:
+			About: `Clients dial the host of externalURL, so give that too: --dns, or --ip for
+a node's address. The preset adds the Service that the chart exposes, which
+is called harbor whatever the release (expose.clusterIP.name, …):
+  harbor, harbor.NAMESPACE, harbor.NAMESPACE.svc,
+  harbor.NAMESPACE.svc.cluster.local
+the names by which the components dial one another when internalTLS is on:
   FULLNAME-core, -jobservice, -registry, -portal, -trivy
-with localhost and 127.0.0.1, at which core dials itself. FULLNAME is the release
-when that contains "harbor", else RELEASE-harbor. So one certificate serves for
-expose.tls.secret and for each internalTLS.*.secretName.
-Uncertain: names that nameOverride, fullnameOverride or expose.*.name change;
-add those with --dns.`,
+and localhost and 127.0.0.1, at which core dials itself. FULLNAME is the
+release when that contains "harbor", else RELEASE-harbor. So one certificate
+serves for expose.tls.secret and for each internalTLS.*.secretName.
+Uncertain: names that nameOverride, fullnameOverride or expose.*.name
+change. Add those with --dns.`,
 			Source:    "goharbor/harbor-helm@70564d52: values.yaml, templates/_helpers.tpl, templates/nginx/service.yaml, templates/internal/auto-tls.yaml, templates/core/core-cm.yaml",
 			Example:   "crpki gen --preset harbor --namespace harbor --dns harbor.example.com",
 			Reads:     []string{"namespace", "release", "cluster-domain"},
@@ -98,12 +101,13 @@ add those with --dns.`,
 clients dial with --ip or --dns. The preset adds the Service's names:
   FULLNAME, FULLNAME.NAMESPACE, FULLNAME.NAMESPACE.svc,
   FULLNAME.NAMESPACE.svc.cluster.local
-FULLNAME is the release when that contains "zot", else RELEASE-zot. With --ha
-also a wildcard over the pods of the headless Service (serviceHeadless.enabled
-with persistence), by which the members of a cluster can dial one another:
-  *.FULLNAME-headless.NAMESPACE, … .svc, … .svc.cluster.local
-Uncertain: members listed by address in the cluster section of zot's
-configuration need --ip for each; a fullnameOverride needs --dns.`,
+FULLNAME is the release when that contains "zot", else RELEASE-zot. With
+--ha also a wildcard over the pods of the headless Service (persistence and
+serviceHeadless.enabled), by which members of a cluster can dial one another:
+  *.FULLNAME-headless.NAMESPACE, and the same with .svc and
+  .svc.cluster.local behind it
+Uncertain: how the members are listed in zot's own configuration. Addresses
+there need --ip for each; a fullnameOverride needs --dns.`,
 			Source:    "project-zot/helm-charts@b4760c26, charts/zot 0.1.122: templates/_helpers.tpl, templates/service.yaml, templates/headless-service.yaml, templates/statefulset.yaml",
 			Example:   "crpki gen --preset zot --namespace registry --ip 192.168.1.20",
 			Reads:     []string{"namespace", "release", "ha", "cluster-domain"},
@@ -114,14 +118,14 @@ configuration need --ip for each; a fullnameOverride needs --dns.`,
 		{
 			Name:    "distribution",
 			Summary: "CNCF Distribution (registry:2, registry:3), installed by the Helm chart twuni/docker-registry",
-			About: `Give the address or host that clients dial with --ip or --dns. The preset adds
-the Service's names:
+			About: `Give the address or host that clients dial with --ip or --dns. The preset
+adds the Service's names:
   FULLNAME, FULLNAME.NAMESPACE, FULLNAME.NAMESPACE.svc,
   FULLNAME.NAMESPACE.svc.cluster.local
 FULLNAME is the release when that contains "docker-registry", else
 RELEASE-docker-registry. The Secret goes into tlsSecretName.
-Uncertain: other charts and plain manifests call the Service as they like: use
-the preset in-cluster-service for those.`,
+Uncertain: other charts and plain manifests call the Service as they like.
+For those use the preset in-cluster-service.`,
 			Source:    "twuni/docker-registry.helm@ab431e80, 3.0.0: templates/_helpers.tpl, templates/service.yaml",
 			Example:   "crpki gen --preset distribution --release registry --namespace infra --ip 10.96.0.50",
 			Reads:     []string{"namespace", "release", "cluster-domain"},
@@ -135,8 +139,9 @@ the preset in-cluster-service for those.`,
 			About: `Give the Service with --service NAMESPACE/NAME. The preset adds
   NAME, NAME.NAMESPACE, NAME.NAMESPACE.svc, NAME.NAMESPACE.svc.cluster.local
 of which the first is for pods of the same namespace. --cluster-domain replaces
-cluster.local. Nodes do not resolve these names, so that images pulled by the
-kubelet need the Service's address or a host that the nodes' DNS knows: --ip, --dns.`,
+cluster.local. Nodes do not resolve these names as a rule, so images that
+the kubelet pulls need the Service's address or a host that the nodes' DNS
+knows: --ip, --dns.`,
 			Source:  "kubernetes.io/docs/concepts/services-networking/dns-pod-service",
 			Example: "crpki gen --preset in-cluster-service --service infra/registry --ip 10.96.0.50",
 			Reads:   []string{"service", "namespace", "cluster-domain"},

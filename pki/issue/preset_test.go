@@ -142,7 +142,7 @@ func TestPresetsExplainThemselves(t *testing.T) {
 			}
 			assert.Contains(t, p.Example, "crpki gen --preset "+p.Name+" ")
 			for line := range strings.Lines(p.About) {
-				assert.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 84, line)
+				assert.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 78, line)
 			}
 			for _, flag := range p.Reads {
 				assert.Contains(t, []string{"namespace", "release", "ha", "service", "cluster-domain"}, flag)
