@@ -138,10 +138,10 @@ For those use the preset in-cluster-service.`,
 			Summary: "any Service: every name by which pods can dial it",
 			About: `Give the Service with --service NAMESPACE/NAME. The preset adds
   NAME, NAME.NAMESPACE, NAME.NAMESPACE.svc, NAME.NAMESPACE.svc.cluster.local
-of which the first is for pods of the same namespace. --cluster-domain replaces
-cluster.local. Nodes do not resolve these names as a rule, so images that
-the kubelet pulls need the Service's address or a host that the nodes' DNS
-knows: --ip, --dns.`,
+of which the first is for pods of the same namespace. --cluster-domain
+replaces cluster.local. Nodes do not resolve these names as a rule, so images
+that the kubelet pulls need the Service's address or a host that the nodes'
+DNS knows: --ip, --dns.`,
 			Source:  "kubernetes.io/docs/concepts/services-networking/dns-pod-service",
 			Example: "crpki gen --preset in-cluster-service --service infra/registry --ip 10.96.0.50",
 			Reads:   []string{"service", "namespace", "cluster-domain"},
