@@ -8,9 +8,7 @@
 package format
 
 import (
-	"encoding/pem"
 	"errors"
-	"fmt"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -40,32 +38,3 @@ func (e *Error) Error() string { return e.Origin.String() + ": " + e.Err.Error()
 
 // Unwrap gives the reason.
 func (e *Error) Unwrap() error { return e.Err }
-
-// Decode reads all that data holds, in the order found.
-func Decode(source string, data []byte, opt Options) (pki.Material, error) {
-	var m pki.Material
-	index := 0
-	for {
-		var block *pem.Block
-		block, data = pem.Decode(data)
-		if block == nil {
-			break
-		}
-		index++
-		origin := pki.Origin{Source: source, Index: index}
-		switch block.Type {
-		case "CERTIFICATE":
-			m.Certs = append(m.Certs, pki.NewCert(origin, block.Bytes))
-		case "CERTIFICATE REQUEST":
-			m.CSRs = append(m.CSRs, pki.NewCSR(origin, block.Bytes))
-		case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
-			k := pki.Key{Origin: origin}
-			k.Signer, k.Err = parseKey(block.Bytes)
-			m.Keys = append(m.Keys, k)
-		}
-	}
-	if m.Empty() {
-		return m, &Error{pki.Origin{Source: source}, fmt.Errorf("no certificate, key or request in it")}
-	}
-	return m, nil
-}
