@@ -190,6 +190,13 @@ func TestParseNameRefuses(t *testing.T) {
 		{"URI with a wildcard", "spiffe://*.prod.local/x", "wildcard"},
 		{"URI at something like an address", "spiffe://010.0.0.1/x", "8.0.0.1"},
 		{"URN without name", "urn:uuid", "urn:namespace:name"},
+		{"URI with a port that is none", "ldap://reg:0/", "no port"},
+		{"URI with a user that is none", "ssh://gi[t@reg/", "not a URI"},
+		{"URI with a bad escape before the host", "ssh://g%it@reg/", "hexadecimal"},
+		{"e-mail with a long name", strings.Repeat("a", 65) + "@reg.local", "at most 64"},
+		{"e-mail too long", "ops@" + strings.Repeat("a.", 125) + "b", "longer than 254"},
+		{"e-mail at a wildcard", "ops@*.reg.local", "no plain DNS name"},
+		{"e-mail without host", "ops@", "no host"},
 		{"e-mail without @", "email:ops", "no @"},
 		{"e-mail without name", "@reg.local", "before the @"},
 		{"e-mail with two @", "a@b@reg.local", `'@'`},
@@ -228,6 +235,8 @@ func TestParseNameAs(t *testing.T) {
 		{"URL for --uri", URI, "https://Reg.Local:5000/v2/", "URI:https://reg.local:5000/v2/", ""},
 		{"host for --uri", URI, "reg.local", "", "begins with a scheme"},
 		{"host for --email", Email, "reg.local", "", "no @"},
+		{"e-mail for --uri", URI, "email:ops@reg.local", "", "an e-mail address, no URI: use --email"},
+		{"name behind the wrong prefix", Email, "DNS:reg.local", "", "reg.local is a DNS name, no e-mail address"},
 		{"URI for --email", Email, "URI:spiffe://prod/x", "", "use --uri"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
