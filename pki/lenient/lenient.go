@@ -65,6 +65,13 @@ type Certificate struct {
 	// SANs holds the general names of each subjectAltName extension: more than
 	// one list means that the extension stands there more than once.
 	SANs [][]GeneralName
+	// RawTBS is the signed part, RawKey the subjectPublicKeyInfo, Signature the
+	// signature's octets, AlgorithmParameters what follows the OID in
+	// signatureAlgorithm.
+	RawTBS, RawKey, Signature, AlgorithmParameters []byte
+	// Rest is what follows the certificate: OpenSSL's trust settings in a
+	// TRUSTED CERTIFICATE, otherwise junk.
+	Rest []byte
 	// Whole is true when the walk reached the end of the certificate.
 	Whole bool
 }
@@ -130,25 +137,29 @@ func (r *reader) certificate() (*Certificate, []Fault) {
 		r.fault(BadDER, "certificate", r.base, "does not begin with an ASN.1 SEQUENCE of %s", sizeHint(r.base))
 		return nil, r.faults
 	}
+	c := &Certificate{Rest: in}
 	if len(in) > 0 {
 		r.fault(TrailingData, "certificate", in, "%d bytes follow the certificate", len(in))
 	}
-	var tbs cryptobyte.String
+	var raw, tbs cryptobyte.String
 	tbsAt := outer
-	if !outer.ReadASN1(&tbs, cbasn1.SEQUENCE) {
+	if !outer.ReadASN1Element(&raw, cbasn1.SEQUENCE) {
 		r.fault(BadDER, "tbsCertificate", tbsAt, "is not an ASN.1 SEQUENCE")
 		return nil, r.faults
 	}
-	c := &Certificate{}
+	c.RawTBS = raw
+	raw.ReadASN1(&tbs, cbasn1.SEQUENCE)
 	if !r.tbs(c, tbs) {
 		return c, r.faults
 	}
 	algAt := outer
 	var ok bool
-	if c.OuterAlgorithm, _, ok = readAlgorithm(&outer); !ok {
+	var params cryptobyte.String
+	if c.OuterAlgorithm, params, ok = readAlgorithm(&outer); !ok {
 		r.fault(BadDER, "signatureAlgorithm", algAt, "is not an AlgorithmIdentifier")
 		return c, r.faults
 	}
+	c.AlgorithmParameters = params
 	if c.OuterAlgorithm != c.InnerAlgorithm {
 		r.fault(AlgorithmMismatch, "signatureAlgorithm", algAt,
 			"says %s, tbsCertificate.signature says %s", c.OuterAlgorithm, c.InnerAlgorithm)
@@ -161,6 +172,9 @@ func (r *reader) certificate() (*Certificate, []Fault) {
 	}
 	if len(outer) > 0 {
 		r.fault(TrailingData, "signatureValue", outer, "%d bytes follow the signature inside the certificate", len(outer))
+	}
+	if len(sig) > 0 {
+		c.Signature = sig[1:]
 	}
 	c.Whole = true
 	return c, r.faults
@@ -412,11 +426,13 @@ func parseTime(tag cbasn1.Tag, text string) (time.Time, error) {
 func (r *reader) publicKey(c *Certificate, tbs *cryptobyte.String) bool {
 	const field = "tbsCertificate.subjectPublicKeyInfo"
 	at := *tbs
-	var spki, bits cryptobyte.String
-	if !tbs.ReadASN1(&spki, cbasn1.SEQUENCE) {
+	var whole, spki, bits cryptobyte.String
+	if !tbs.ReadASN1Element(&whole, cbasn1.SEQUENCE) {
 		r.fault(BadDER, field, at, "is not a SEQUENCE")
 		return false
 	}
+	c.RawKey = whole
+	whole.ReadASN1(&spki, cbasn1.SEQUENCE)
 	oid, params, ok := readAlgorithm(&spki)
 	if !ok || !spki.ReadASN1(&bits, cbasn1.BIT_STRING) || len(bits) == 0 {
 		r.fault(BadDER, field, at, "is not an algorithm and a BIT STRING")

@@ -1,0 +1,55 @@
+package verify
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/crpki/crpki/pki"
+)
+
+// Go is a verification as Go's crypto/tls does it for a client: thus docker's,
+// containerd's, podman's, CRI-O's and kubelet's.
+type Go struct {
+	// Presented is what the server sent, leaf first.
+	Presented []pki.Cert
+	Trusted   []pki.Cert
+	// Host is the name or address dialled; "" checks none.
+	Host string
+	At   time.Time
+}
+
+// Verify gives nil, or the error in the words of the Go release that crpki was
+// built with: "tls: failed to verify certificate: x509: …".
+func (g Go) Verify() error {
+	if len(g.Presented) == 0 {
+		return errors.New("tls: received empty certificates message")
+	}
+	// crypto/tls refuses the whole handshake when one certificate of the message
+	// does not parse (handshake_client.go, verifyServerCertificate).
+	intermediates := x509.NewCertPool()
+	for i, c := range g.Presented {
+		if c.Err != nil {
+			return fmt.Errorf("tls: failed to parse certificate from server: %w", c.Err)
+		}
+		if i > 0 {
+			intermediates.AddCert(c.X509)
+		}
+	}
+	roots := x509.NewCertPool()
+	for _, c := range g.Trusted {
+		if c.X509 != nil {
+			roots.AddCert(c.X509)
+		}
+	}
+	_, err := g.Presented[0].X509.Verify(x509.VerifyOptions{
+		DNSName: strings.TrimSuffix(strings.TrimPrefix(g.Host, "["), "]"), Roots: roots,
+		Intermediates: intermediates, CurrentTime: g.At,
+	})
+	if err != nil {
+		return fmt.Errorf("tls: failed to verify certificate: %w", err)
+	}
+	return nil
+}
