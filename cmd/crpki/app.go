@@ -26,6 +26,7 @@ func commands(e *env) []*cli.Command {
 	return []*cli.Command{
 		versionCommand(e),
 		completionCommand(e),
+		manCommand(e),
 	}
 }
 

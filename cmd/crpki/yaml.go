@@ -122,14 +122,14 @@ func (y *yamlWriter) scalar(s string, indent int) {
 }
 
 // literal is true for text of several lines that a block holds as it is: no
-// line is empty, begins with white space, or holds what must be escaped.
+// line is empty, has white space at an end, or holds what must be escaped.
 func literal(s string) bool {
 	body := strings.TrimSuffix(s, "\n")
 	if !strings.Contains(body, "\n") {
 		return false
 	}
 	for line := range strings.SplitSeq(body, "\n") {
-		if line == "" || line[0] == ' ' || strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
+		if line == "" || line != strings.TrimSpace(line) || strings.IndexFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
 			return false
 		}
 	}
