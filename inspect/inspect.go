@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/lenient"
 )
 
 // Severity says how much a finding matters.
@@ -196,8 +197,35 @@ type Rule struct {
 	Severity Severity
 	Needs    Need
 	Doc      Doc
-	// Check is pure and says nothing when it does not apply. It may leave Rule
-	// and Severity of a finding empty: the runner fills them in. nil means that
-	// a reader's note of the same ID is the finding.
+	// Each looks at one certificate alone; Check at the evidence as a whole. Both
+	// are pure and say nothing when they do not apply. They may leave Rule and
+	// Severity of a finding empty: the runner fills them in. A rule with neither
+	// is a reader's: a note of the same ID is its finding.
+	Each  func(*Evidence, *Subject) []Finding
 	Check func(*Evidence) []Finding
 }
+
+// Subject is one certificate under judgement, read once for all rules.
+type Subject struct {
+	pki.Cert
+	// View is the lenient reading, never nil when the DER begins like a
+	// certificate; Faults are what it met.
+	View   *lenient.Certificate
+	Faults []lenient.Fault
+	// Role is what the certificate is there for.
+	Role Role
+}
+
+// Role is what a certificate is there for: the same certificate can be right as
+// one and wrong as the other.
+type Role uint8
+
+// Roles.
+const (
+	// Leaf is the certificate that the server presents as its own.
+	Leaf Role = iota + 1
+	// Intermediate stands behind the leaf in what the server presents.
+	Intermediate
+	// Anchor is what clients shall trust (ca.crt).
+	Anchor
+)
