@@ -138,6 +138,7 @@ func (c *cleaner) clean(body []byte) {
 			i += w
 		}
 	}
+	c.blank = false // before END on the same line
 	c.endLine()
 }
 
@@ -229,19 +230,11 @@ func (c *cleaner) startLine(rest []byte) int {
 	return skip
 }
 
-// header reads "Key: value".
+// header reads "Key: value". A colon is not base64, so any line with one is a
+// header, as for encoding/pem.
 func header(line []byte) (key, value string, ok bool) {
 	k, v, ok := bytes.Cut(line, []byte(":"))
-	k = bytes.TrimSpace(k)
-	if !ok || len(k) == 0 || len(k) > maxLabel {
-		return "", "", false
-	}
-	for _, ch := range k {
-		if !isBase64(ch) && ch != '-' && ch != '_' && ch != ' ' {
-			return "", "", false
-		}
-	}
-	return string(k), string(bytes.TrimSpace(v)), true
+	return string(bytes.TrimSpace(k)), string(bytes.TrimSpace(v)), ok
 }
 
 // foreign takes one character that is not base64, and reports whether to go on.
@@ -282,7 +275,7 @@ func (c *cleaner) decode() ([]byte, error) {
 	case err != nil:
 		return der, err
 	case cut:
-		return der, fmt.Errorf("its base64 is cut off after %d characters", len(c.b64))
+		return der, fmt.Errorf("line %d: the base64 is cut off after %d characters", c.line, len(c.b64))
 	}
 	if want := (4 - usable%4) % 4; c.padding != want {
 		c.fault(NotePadding, c.line, fmt.Sprintf("the base64 ends with %d = signs where %d belong", c.padding, want))
@@ -305,6 +298,10 @@ func (r *pemReader) body(b *block, s *bodyScan) {
 		}
 	}
 	want := labelKind(b.label)
+	if want == kindOther || want == kindUnknown && (s.err != nil || sniff(s.der) == kindUnknown) {
+		r.other(b.origin, fmt.Sprintf("a block labelled %q (line %d)", b.label, b.line))
+		return
+	}
 	if s.err != nil {
 		r.note(NoteBadBase64, b.origin, "%v", s.err)
 		r.addBroken(want, b.origin, s.der, s.err)

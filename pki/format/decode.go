@@ -53,10 +53,6 @@ func Decode(source string, data []byte, opt Options) (pki.Material, error) {
 	if d.m.Empty() && len(d.errs) == 0 {
 		d.fail(d.origin(0), errors.New(d.nothing(data)))
 	}
-	if len(d.m.Certs) > 0 && len(d.m.Keys) > 0 {
-		d.note(NoteKeyAmongCerts, d.m.Keys[0].Origin, "a private key stands in the same file as %s",
-			count(len(d.m.Certs), "certificate"))
-	}
 	return d.m, errors.Join(d.errs...)
 }
 
@@ -105,19 +101,26 @@ func (d *decoder) addCert(origin pki.Origin, der []byte) {
 	d.m.Certs = append(d.m.Certs, pki.NewCert(origin, der))
 }
 
-// addBroken keeps a block that cannot be taken apart as the material it claims
-// to be.
+// addBroken keeps what cannot be taken apart as the material it claims to be.
 func (d *decoder) addBroken(k kind, origin pki.Origin, raw []byte, err error) {
 	switch k {
+	case kindCert, kindPKCS7:
+		d.m.Certs = append(d.m.Certs, pki.Cert{Origin: origin, Raw: raw, Err: err})
 	case kindCSR:
 		d.m.CSRs = append(d.m.CSRs, pki.CSR{Origin: origin, Raw: raw, Err: err})
 	case kindKey, kindEncryptedKey:
-		d.m.Keys = append(d.m.Keys, pki.Key{Origin: origin, Encrypted: k == kindEncryptedKey, Err: err})
-	case kindCert, kindPKCS7, kindUnknown:
-		d.m.Certs = append(d.m.Certs, pki.Cert{Origin: origin, Raw: raw, Err: err})
+		d.addKey(pki.Key{Origin: origin, Encrypted: k == kindEncryptedKey, Err: err})
+	case kindPKCS12:
+		d.fail(origin, err)
 	default:
-		d.note(NoteOtherBlock, origin, "%s that cannot be read: %v", k, err)
+		d.other(origin, k.String())
 	}
+}
+
+// other notes something that is no material of ours.
+func (d *decoder) other(origin pki.Origin, what string) {
+	d.note(NoteOtherBlock, origin, "%s", what)
+	d.why = "holds " + what + ", and no certificate, private key or request"
 }
 
 // addKey keeps a private key, read or not.

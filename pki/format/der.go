@@ -60,7 +60,6 @@ func (d *decoder) item(der []byte, origin pki.Origin, want kind, label string) {
 		plain, changed, err := fromBER(der)
 		if err != nil {
 			d.addBroken(orKind(k, want), origin, der, err)
-			d.why = err.Error()
 			return
 		}
 		if changed {
@@ -70,11 +69,12 @@ func (d *decoder) item(der []byte, origin pki.Origin, want kind, label string) {
 		}
 	}
 	if e.truncated() {
-		d.note(NoteTruncated, origin, "the data is cut off: its header announces %d bytes, %d are there", e.size(), len(der))
-		d.addBroken(orKind(k, want), origin, der, fmt.Errorf("is cut off: its header announces %d bytes, %d are there", e.size(), len(der)))
+		err := fmt.Errorf("is cut off: its header announces %d bytes, %d are there", e.size(), len(der))
+		d.note(NoteTruncated, origin, "%s %v", orKind(k, want), err)
+		d.addBroken(orKind(k, want), origin, der, err)
 		return
 	}
-	if want != kindUnknown && k != kindUnknown && k != want && !(isKey(k) && isKey(want)) {
+	if want != kindUnknown && k != kindUnknown && k != want {
 		d.note(NoteLabelMismatch, origin, "the label %s stands on %s", label, k)
 	}
 	k = orKind(k, want)
@@ -115,11 +115,9 @@ func (d *decoder) keep(k kind, der []byte, size int, origin pki.Origin) {
 	case kindPKCS12:
 		d.pkcs12(origin, der[:size])
 	case kindUnknown:
-		d.why = "is DER, but neither a certificate, a request, a private key, PKCS#7 nor PKCS#12"
-		d.note(NoteOtherBlock, origin, "a structure that crpki does not know")
+		d.other(origin, "DER that crpki does not know")
 	default:
-		d.why = fmt.Sprintf("holds %s, and no certificate, private key or request", k)
-		d.note(NoteOtherBlock, origin, "%s", k)
+		d.other(origin, k.String())
 	}
 }
 
@@ -127,8 +125,7 @@ func (d *decoder) keep(k kind, der []byte, size int, origin pki.Origin) {
 func (d *decoder) notDER(der []byte, origin pki.Origin, want kind) {
 	switch want {
 	case kindUnknown, kindOther, kindPublicKey, kindParameters, kindCRL:
-		d.why = fmt.Sprintf("holds %s, and no certificate, private key or request", want)
-		d.note(NoteOtherBlock, origin, "%s", want)
+		d.other(origin, want.String())
 	default:
 		err := errors.New("is not DER: it should begin with the byte 0x30")
 		if bytes.IndexFunc(der, func(r rune) bool { return r > '~' }) < 0 {
@@ -145,5 +142,3 @@ func orKind(k, other kind) kind {
 	}
 	return other
 }
-
-func isKey(k kind) bool { return k == kindKey || k == kindEncryptedKey }

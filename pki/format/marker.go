@@ -87,14 +87,19 @@ func (m *marker) read(text []byte, at, dashes, ascii int) bool {
 	}
 	at += blanks
 
-	label, closing, ascii, width := readLabel(text[at:])
+	label, closing, closingASCII, width := readLabel(text[at:])
 	if label == "" {
 		return false
 	}
-	m.oddDashes(closing, ascii)
+	m.oddDashes(closing, closingASCII)
 	m.end = at + width
 	m.label = m.normal(label)
-	return m.odd == 0 || knownLabel(m.label)
+	if m.odd == 0 {
+		return true
+	}
+	// One hyphen is a hyphen; without closing dashes, the opening ones must
+	// speak for themselves.
+	return knownLabel(m.label) && (dashes != ascii || dashes > 1) && (closing > 0 || dashes > 3)
 }
 
 func (m *marker) oddDashes(dashes, ascii int) {

@@ -103,6 +103,9 @@ func (r *pemReader) read(m marker) {
 	}
 	r.afterLast()
 	r.tally.write(r.decoder)
+	if len(r.m.Certs) > 0 && len(r.m.Keys) > 0 {
+		r.note(NoteKeyAmongCerts, r.m.Keys[0].Origin, "a private key stands in the same file as %s", count(len(r.m.Certs), "certificate"))
+	}
 }
 
 // block reads one block; until is where the next marker starts.
