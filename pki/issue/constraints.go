@@ -136,7 +136,7 @@ func permitted(c *x509.Certificate, n pki.Name) error {
 func permittedIn(c *x509.Certificate, n pki.Name, permit, exclude []string, in func(name, subtree string) bool) error {
 	for _, subtree := range exclude {
 		if in(n.Value, subtree) {
-			if subtree == "" {
+			if isEverything(subtree) {
 				return &ConstraintError{Name: n, CA: c}
 			}
 			return &ConstraintError{Name: n, CA: c, Excluded: subtree}
@@ -151,6 +151,11 @@ func permittedIn(c *x509.Certificate, n pki.Name, permit, exclude []string, in f
 		return nil
 	}
 	return &ConstraintError{Name: n, CA: c, Permitted: permit}
+}
+
+// isEverything tells the subtrees that leave nothing of a kind.
+func isEverything(subtree string) bool {
+	return subtree == "" || subtree == "0.0.0.0/0" || subtree == "::/0"
 }
 
 // inDomain: a subtree holds itself and what is below it; one that begins with

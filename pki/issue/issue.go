@@ -71,8 +71,13 @@ func (ca *CA) Cert() *x509.Certificate { return ca.Chain[0] }
 func (ca *CA) Root() *x509.Certificate { return ca.Chain[len(ca.Chain)-1] }
 
 // Intermediates are what a server has to send behind a leaf of this CA: the
-// chain without the root. A CA at the top of its chain has none.
-func (ca *CA) Intermediates() []*x509.Certificate { return ca.Chain[:len(ca.Chain)-1] }
+// chain without the root, if that is known.
+func (ca *CA) Intermediates() []*x509.Certificate {
+	if root := ca.Root(); issued(root, root) {
+		return ca.Chain[:len(ca.Chain)-1]
+	}
+	return ca.Chain
+}
 
 // NewRoot makes a CA that signs itself.
 func NewRoot(key crypto.Signer, r CARequest) (*CA, error) {
@@ -83,11 +88,11 @@ func NewRoot(key crypto.Signer, r CARequest) (*CA, error) {
 	// RFC 5280 (4.2.1.1) leaves it out of self-signed certificates at will;
 	// with it, tools that look for nothing else find the root as well.
 	t.AuthorityKeyId = t.SubjectKeyId
-	cert, err := sign(t, t, key.Public(), key)
+	cert, err := signed{template: t, pub: key.Public(), signer: key}.certificate()
 	if err != nil {
 		return nil, err
 	}
-	return &CA{[]*x509.Certificate{cert}, key}, judge(cert, nil, Request{}, nil)
+	return &CA{[]*x509.Certificate{cert}, key}, nil
 }
 
 // NewIntermediate makes a CA for key that stands below ca.
@@ -107,11 +112,8 @@ func (ca *CA) NewIntermediate(key crypto.Signer, r CARequest) (*CA, error) {
 	}) {
 		return nil, fmt.Errorf("intermediate CA %q: the CA above has the same subject, and clients find an issuer by it: choose another", subject)
 	}
-	cert, err := sign(t, ca.Cert(), key.Public(), ca.Signer)
+	cert, err := signed{template: t, pub: key.Public(), signer: ca.Signer, chain: ca.Chain}.certificate()
 	if err != nil {
-		return nil, err
-	}
-	if err := judge(cert, ca.Chain, Request{}, nil); err != nil {
 		return nil, err
 	}
 	return &CA{append([]*x509.Certificate{cert}, ca.Chain...), key}, nil
@@ -131,11 +133,7 @@ func (ca *CA) Issue(pub crypto.PublicKey, r Request) (*x509.Certificate, error) 
 	if err := ca.chooseSubject(t, pub, r); err != nil {
 		return nil, err
 	}
-	cert, err := sign(t, ca.Cert(), pub, ca.Signer)
-	if err != nil {
-		return nil, err
-	}
-	return cert, judge(cert, ca.Chain, r, t)
+	return signed{template: t, pub: pub, signer: ca.Signer, chain: ca.Chain, names: r.Names}.certificate()
 }
 
 // SelfSigned makes one certificate that is the server's and that clients trust
@@ -152,22 +150,36 @@ func SelfSigned(key crypto.Signer, r Request) (*x509.Certificate, error) {
 	if len(t.RawSubject) == 0 {
 		t.Subject = distinguished(subjectFor(r), key.Public())
 	}
-	cert, err := sign(t, t, key.Public(), key)
-	if err != nil {
-		return nil, err
-	}
-	return cert, judge(cert, nil, r, t)
+	return signed{template: t, pub: key.Public(), signer: key, names: r.Names}.certificate()
 }
 
-// sign makes the certificate and parses it back.
-func sign(template, parent *x509.Certificate, pub crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, pub, signer)
+// signed is a certificate about to be made.
+type signed struct {
+	template *x509.Certificate
+	pub      crypto.PublicKey
+	signer   crypto.Signer
+	// chain begins with the issuer; without one the certificate signs itself.
+	chain []*x509.Certificate
+	// names are all that the certificate shall be good for.
+	names pki.Names
+}
+
+// certificate signs, parses what came out, and judges it.
+func (s signed) certificate() (*x509.Certificate, error) {
+	parent := s.template
+	if len(s.chain) > 0 {
+		parent = s.chain[0]
+	}
+	der, err := x509.CreateCertificate(rand.Reader, s.template, parent, s.pub, s.signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate: %w", err)
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("parse the certificate just signed: %w", err)
+	}
+	if err := s.judge(cert); err != nil {
+		return nil, fmt.Errorf("certificate for %q is not handed out, since clients would refuse it: %w", cert.Subject, err)
 	}
 	return cert, nil
 }

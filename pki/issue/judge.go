@@ -10,20 +10,15 @@ import (
 	"github.com/crpki/crpki/pki"
 )
 
-// judge verifies a certificate that was just made, as a Go client would: under
-// the top of chain (or under itself, when there is none), for each of the names
-// and usages in r. t, when given, is the template, whose names must have
-// arrived. An error here is an error of this package, or a CA of such a kind
-// that nobody could use the certificate: it must not be handed out.
-func judge(cert *x509.Certificate, chain []*x509.Certificate, r Request, t *x509.Certificate) error {
-	errs := []error{judgeNames(cert, r.Names), judgeChain(cert, chain, r)}
-	if t != nil && !slices.Equal(cert.ExtKeyUsage, t.ExtKeyUsage) {
-		errs = append(errs, errors.New("the extended key usages are not those asked for"))
+// judge verifies a certificate that was just made, as a Go client would. An
+// error here is an error of this package, or the CA is of such a kind that
+// nobody could use the certificate: it must not be handed out.
+func (s signed) judge(cert *x509.Certificate) error {
+	errs := []error{judgeNames(cert, s.names), judgeChain(cert, s.chain, s.template.ExtKeyUsage)}
+	if !slices.Equal(cert.ExtKeyUsage, s.template.ExtKeyUsage) || cert.KeyUsage != s.template.KeyUsage || cert.IsCA != s.template.IsCA {
+		errs = append(errs, errors.New("the usages came out different"))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("certificate for %q is not handed out, since clients would refuse it: %w", cert.Subject, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // judgeNames demands one SAN extension which holds the names and no others.
@@ -61,16 +56,17 @@ func without(a, b pki.Names) pki.Names {
 	return rest
 }
 
-// judgeChain verifies at the moment from which on everything is valid.
-func judgeChain(cert *x509.Certificate, chain []*x509.Certificate, r Request) error {
+// judgeChain verifies under the top of chain, or under the certificate itself
+// when there is none, for each usage, at the moment from which on everything is
+// valid.
+func judgeChain(cert *x509.Certificate, chain []*x509.Certificate, usages []x509.ExtKeyUsage) error {
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	chain = append([]*x509.Certificate{cert}, chain...)
 	for _, c := range chain[:len(chain)-1] {
 		intermediates.AddCert(c)
 	}
 	roots.AddCert(chain[len(chain)-1])
-	usages := r.extKeyUsage()
-	if len(r.Names) == 0 && !r.Client { // a CA
+	if len(usages) == 0 { // a CA
 		usages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 	}
 	for _, use := range usages {

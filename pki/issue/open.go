@@ -56,10 +56,10 @@ func (e *OutlivesError) Error() string {
 // OpenCA makes a CA of what was found. The CA's own certificate is the one in
 // certs to which signer is the key; its issuers, as far as they are there,
 // become the rest of the chain. Order does not matter, and what belongs to no
-// chain is passed over. Every error is a [*CAError].
+// chain is passed over. That it cannot sign is a [*CAError].
 func OpenCA(certs []*x509.Certificate, signer crypto.Signer, now time.Time) (*CA, error) {
-	if len(certs) == 0 {
-		return nil, errors.New("CA: no certificate")
+	if len(certs) == 0 || signer == nil {
+		return nil, errors.New("CA: it takes a certificate and its key")
 	}
 	own := slices.IndexFunc(certs, func(c *x509.Certificate) bool { return pki.SamePublicKey(c.PublicKey, signer.Public()) })
 	if own < 0 {
@@ -142,6 +142,9 @@ func (ca *CA) Remarks() []string {
 		if len(c.SubjectKeyId) == 0 {
 			add("it has no subject key identifier, which OpenSSL refuses in strict mode (Python 3.13 and newer)")
 		}
+	}
+	if root := ca.Root(); !issued(root, root) {
+		remarks = append(remarks, fmt.Sprintf("CA %q: its issuer %q is not given: OpenSSL clients (curl, Python) trust the certificates only if they have that one too", root.Subject, root.Issuer))
 	}
 	return remarks
 }

@@ -37,27 +37,27 @@ func distinguished(name pkix.Name, pub crypto.PublicKey) pkix.Name {
 
 // chooseSubject sets the subject of a leaf such that it collides with no CA of
 // the chain (OpenSSL takes a leaf with its issuer's name for self-signed) and
-// that OpenSSL does not read a forbidden DNS name out of its common name.
+// that OpenSSL does not read a forbidden DNS name out of its common name: there,
+// the subject goes without one.
 func (ca *CA) chooseSubject(t *x509.Certificate, pub crypto.PublicKey, r Request) error {
-	if len(r.RawSubject) > 0 && !ca.hasSubject(r.RawSubject) {
-		return ca.permitsCommonName(r.Subject.CommonName, r.Names)
-	}
 	s := subjectFor(r)
 	if err := ca.permitsCommonName(s.CommonName, r.Names); err != nil {
-		if r.Subject.CommonName != "" {
+		if r.NoServer { // a client is known by it
 			return err
 		}
 		s.CommonName = ""
-		s = distinguished(s, pub)
 	}
 	if len(r.RawSubject) > 0 {
+		if s.CommonName == r.Subject.CommonName && !ca.hasSubject(r.RawSubject) {
+			return nil // as it stands in the template
+		}
 		s = rebuilt(s, s.CommonName)
 	}
 	raw, err := asn1.Marshal(s.ToRDNSequence())
 	if err != nil {
 		return fmt.Errorf("encode subject: %w", err)
 	}
-	if ca.hasSubject(raw) {
+	if s.CommonName == "" || ca.hasSubject(raw) {
 		s = distinguished(s, pub)
 	}
 	t.Subject, t.RawSubject = s, nil
