@@ -69,8 +69,11 @@ func prepare(commands []*cli.Command) []*cli.Command {
 // execute understands args and runs the command that they mean.
 func (e *env) execute(ctx context.Context, args []string) error {
 	app := newApp(e)
-	if len(args) > 1 && args[1] == completeWord {
+	switch {
+	case len(args) > 1 && args[1] == completeWord:
 		return e.complete(app, args[2:])
+	case len(args) == 2 && args[1] == "--version": // what every program understands
+		args = []string{args[0], "version"}
 	}
 	line, err := parseArgs(app, args, e.getenv)
 	switch {
@@ -106,7 +109,7 @@ func parseTime(text string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usageErrorf("--at: %q is no time: write 2027-01-31 or 2027-01-31T15:04:05Z", text)
+	return time.Time{}, usageErrorf("--at: %q is not a time: write 2027-01-31 or 2027-01-31T15:04:05Z", text)
 }
 
 // colorWanted is true when standard output is a terminal that shows colour, to

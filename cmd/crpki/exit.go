@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Exit codes, the same for every command. `crpki help exit-codes` prints
@@ -139,12 +142,9 @@ func hints(err error) []string {
 	var walk func(error)
 	walk = func(err error) {
 		if h, ok := err.(*hintError); ok {
-			for _, f := range found {
-				if f == h.hint {
-					return
-				}
+			if !slices.Contains(found, h.hint) {
+				found = append(found, h.hint)
 			}
-			found = append(found, h.hint)
 		}
 		switch e := err.(type) {
 		case interface{ Unwrap() error }:
@@ -159,28 +159,33 @@ func hints(err error) []string {
 	return found
 }
 
-// printable shows control characters and invisible ones as escapes, so that a
-// name taken from a file cannot drive the terminal.
+// printable shows control characters, invisible ones and broken UTF-8 as
+// escapes, so that a name taken from a file cannot drive the terminal.
 func printable(s string) string {
 	if strings.IndexFunc(s, notPrintable) < 0 {
 		return s
 	}
 	var b strings.Builder
-	for _, r := range s {
-		if notPrintable(r) {
-			q := fmt.Sprintf("%+q", r)
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && s[i] != "\ufffd"[0]:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case notPrintable(r):
+			q := strconv.QuoteRuneToASCII(r)
 			b.WriteString(q[1 : len(q)-1])
-			continue
+		default:
+			b.WriteRune(r)
 		}
-		b.WriteRune(r)
 	}
 	return b.String()
 }
 
-func notPrintable(r rune) bool { return r != '\t' && !unicode.IsPrint(r) }
+func notPrintable(r rune) bool {
+	return r != '\t' && !unicode.IsPrint(r) || r == utf8.RuneError
+}
 
-// pathError shortens an *fs.PathError to what a reader needs: "open a.pem: no
-// such file or directory" becomes the part behind the path.
+// pathCause is the reason alone, without the operation and the path: "no such
+// file or directory".
 func pathCause(err error) error {
 	if e, ok := errors.AsType[*os.PathError](err); ok {
 		return e.Err

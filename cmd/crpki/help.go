@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -200,7 +201,10 @@ func flagNames(f cli.Flag) string {
 
 // help answers --help, -h and `crpki help …` on standard output.
 func (e *env) help(app *cli.App, line commandLine) error {
-	w := &helpWriter{w: e.stdout, width: min(max(e.width, 60), 100), color: e.colorWanted()}
+	// The other flags are not looked at: they may be what help is needed for.
+	noColor := slices.ContainsFunc(line.flags, func(f setFlag) bool { return f.flag.Names()[0] == "no-color" })
+	w := &helpWriter{w: e.stdout, width: min(max(e.width, 60), 100)}
+	w.color = e.colorWanted() && !noColor && e.getenv("CRPKI_NO_COLOR") == ""
 	if topic := helpTopic(line.topic); topic != nil {
 		topic(w, app)
 	} else {

@@ -50,6 +50,11 @@ type env struct {
 }
 
 func main() {
+	os.Exit(run(withSignals(context.Background()), os.Args, newEnv()))
+}
+
+// newEnv is the world of the real program.
+func newEnv() *env {
 	e := &env{
 		stdin:          os.Stdin,
 		stdout:         os.Stdout,
@@ -61,11 +66,11 @@ func main() {
 		getenv:         os.Getenv,
 		width:          80,
 	}
-	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+	e.askPassword = e.askTerminal
+	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && w > 0 {
 		e.width = w
 	}
-	e.askPassword = e.askTerminal
-	os.Exit(run(withSignals(context.Background()), os.Args, e))
+	return e
 }
 
 // withSignals ends the context with a [signalError] at the first Ctrl-C or

@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "rewrite expectations and generated docs")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"crpki": main})
+	testscript.Main(m, map[string]func(){"crpki": main, "ask": askMain})
 }
 
 // TestScript runs testdata/script/*.txtar, each a session in a shell-like

@@ -47,6 +47,11 @@ func (e *env) newPassword(c *cli.Context, prefix, what string) ([]byte, error) {
 	if !e.stdinTerminal {
 		return nil, noTerminal(c, prefix, what)
 	}
+	return e.askNew(what)
+}
+
+// askNew asks twice, since nobody sees what is typed.
+func (e *env) askNew(what string) ([]byte, error) {
 	first, err := e.prompt("new password for " + what)
 	if err != nil {
 		return nil, err
@@ -144,8 +149,8 @@ func (e *env) askTerminal(text string) ([]byte, error) {
 	}()
 	select {
 	case r := <-done:
-		if r.err != nil { // io.EOF: Ctrl-D
-			return nil, usageErrorf("no %s was given: %w", text, r.err)
+		if r.err != nil {
+			return nil, usageErrorf("read the %s: %w", text, r.err)
 		}
 		return r.password, nil
 	case <-e.interrupt:
