@@ -346,19 +346,33 @@ func (p *parser) unknownFlag(token, name string) error {
 	return withHint(err, fmt.Sprintf("%s --help lists the flags", p.name()))
 }
 
-// owner tells in which command the flag would be at home.
+// owner shows the flag in its place: behind the command that the rest of the
+// line names, else behind one that has it.
 func (p *parser) owner(name string) string {
+	example := ""
 	for _, c := range p.subcommands() {
+		written := ""
 		for _, f := range c.Flags {
 			if slices.Contains(f.Names(), name) {
-				return fmt.Sprintf("for example: %s %s %s", p.name(), c.Name, usage(f))
+				written = usage(f)
+			} else if slices.Contains(shorthands(f), name) {
+				written = dashed(name)
 			}
-			if slices.Contains(shorthands(f), name) {
-				return fmt.Sprintf("for example: %s %s --%s", p.name(), c.Name, name)
+		}
+		if written == "" || c.Hidden {
+			continue
+		}
+		if named := slices.ContainsFunc(p.tokens[p.next:], c.HasName); named || example == "" {
+			example = fmt.Sprintf("for example: %s %s %s", p.name(), c.Name, written)
+			if named {
+				break
 			}
 		}
 	}
-	return p.name() + " --help lists the commands and the global flags"
+	if example == "" {
+		return p.name() + " --help lists the commands and the global flags"
+	}
+	return example
 }
 
 // complete adds what the environment says, and refuses a line that lacks

@@ -34,16 +34,16 @@ crpki version -o json`,
 		Flags: []cli.Flag{outputFlag("text", "json", "yaml")},
 		Action: func(c *cli.Context) error {
 			info, _ := debug.ReadBuildInfo()
-			v := newVersionInfo(info)
+			v := newVersionInfo(version, commit, info)
 			return e.print(c, v, v.text)
 		},
 	}
 }
 
-// newVersionInfo takes what the linker was told, else what Go noted in the
-// binary: `go install …@v1.2.3` knows the version, `go build` in a work tree
-// the commit.
-func newVersionInfo(info *debug.BuildInfo) versionInfo {
+// newVersionInfo takes what the linker was told (version and commit), else what
+// Go noted in the binary: `go install …@v1.2.3` knows the version, `go build`
+// in a work tree the commit, too. info is nil without modules.
+func newVersionInfo(version, commit string, info *debug.BuildInfo) versionInfo {
 	v := versionInfo{
 		Version: version, Commit: commit,
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,

@@ -32,8 +32,8 @@ _crpki() {
 
     local action=''
     case $offer in
-    :files) action=file ;;
-    :dirs) action=directory ;;
+    :files) action='file' ;;
+    :dirs) action='directory' ;;
     *) [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null ;;
     esac
     if [[ -n $action ]]; then

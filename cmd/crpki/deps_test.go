@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/crpki/crpki"
+
+// layers says which packages of ours each package may import: the picture in
+// docs/architecture.md as a table. Test files may import what they like.
+var layers = map[string][]string{
+	"pki":         nil,
+	"pki/lenient": nil,
+	"pki/format":  {"pki", "pki/lenient"},
+	"pki/issue":   {"pki"},
+	"pki/spec":    {"pki", "pki/format", "pki/issue"},
+
+	"inspect":        {"pki", "pki/lenient"},
+	"inspect/view":   {"pki", "pki/lenient"},
+	"inspect/verify": {"pki", "pki/lenient"},
+	"inspect/rules":  {"inspect", "inspect/verify", "pki", "pki/lenient"},
+	"inspect/report": {"inspect"},
+
+	"cmd/crpki/internal/emit": {"pki"},
+	"cmd/crpki": {"cmd/crpki/internal/emit", "inspect", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
+		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec"},
+}
+
+// only says which package alone touches a library, and why it stays there.
+var only = []struct {
+	library string
+	owners  []string
+	reason  string
+}{
+	{"github.com/cloudflare/cfssl", []string{"pki/issue"}, "its types and its logging stop at one door"},
+	{"software.sslmate.com/src/go-pkcs12", []string{"pki/format"}, "an encoding is read and written in one place"},
+	{"github.com/youmark/pkcs8", []string{"pki/format"}, "an encoding is read and written in one place"},
+	{"github.com/goccy/go-yaml", []string{"pki/spec"}, "only the spec is YAML; results are written by cmd/crpki/yaml.go"},
+	{"github.com/urfave/cli/v2", []string{"cmd/crpki"}, "flags are the command line's affair: packages take values"},
+	{"golang.org/x/term", []string{"cmd/crpki"}, "a package below cmd knows no terminal and never prompts"},
+	{"golang.org/x/net/idna", []string{"pki"}, "names are understood in one place"},
+	{"log", nil, "libraries return errors, they do not log"},
+	{"os", []string{"cmd/crpki", "cmd/crpki/internal/emit", "pki/spec"}, "packages below cmd take bytes and return files as values"},
+	{"flag", []string{"cmd/crpki"}, "flags are the command line's affair: packages take values"},
+}
+
+// never says what must not be linked into crpki, directly or through others.
+var never = []struct{ prefix, reason string }{
+	{"k8s.io/", "the Kubernetes client costs 9 ms at each start and 34 MB"},
+	{"sigs.k8s.io/", "the Kubernetes client costs 9 ms at each start and 34 MB"},
+	{"github.com/zmap/zlint", "5 ms at each start; it comes with cfssl's signer, config and initca"},
+	{"github.com/zmap/zcrypto", "it comes with zlint"},
+	{"github.com/weppos/publicsuffix-go", "4 ms at each start; it comes with zlint"},
+	{"github.com/cloudflare/cfssl/signer", "brings zlint; see pki/issue for what signs instead"},
+	{"github.com/cloudflare/cfssl/initca", "brings zlint"},
+	{"github.com/cloudflare/cfssl/config", "brings zlint"},
+	{"github.com/russross/blackfriday", "0.4 ms at each start: build with -tags urfave_cli_no_docs"},
+	{"github.com/cpuguy83/go-md2man", "comes with blackfriday: build with -tags urfave_cli_no_docs"},
+	{"github.com/google/go-containerregistry", "the registry is for tests and the demo"},
+	{"github.com/stretchr/testify", "tests only"},
+	{"github.com/rogpeppe/go-internal", "tests only"},
+	{"html/template", "nothing here is HTML"},
+	{"testing", "tests only"},
+	{"os/user", "with cgo it needs a C library"},
+	{module + "/fixtures", "fixtures are for tests and the demo"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+// goList lists packages as they are built for a release.
+func goList(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-tags", "urfave_cli_no_docs", "-json=ImportPath,Imports,Standard"}, args...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	var packages []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			require.NoError(t, err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func TestLayers(t *testing.T) {
+	for _, p := range goList(t, module+"/...") {
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		if strings.HasPrefix(name, "fixtures/") || name == "cmd/demo" {
+			continue // for tests and the demo, never part of crpki
+		}
+		t.Run(name, func(t *testing.T) {
+			allowed, known := layers[name]
+			require.True(t, known, "a new package: give it its place in layers, and in the picture in docs/architecture.md")
+			for _, path := range p.Imports {
+				if ours, ok := strings.CutPrefix(path, module+"/"); ok {
+					assert.Contains(t, allowed, ours, "%s may not import %s: imports go one way (docs/architecture.md)", name, ours)
+				}
+				for _, o := range only {
+					if path == o.library || strings.HasPrefix(path, o.library+"/") && strings.Contains(o.library, ".") {
+						assert.Contains(t, o.owners, name, "%s may not import %s: %s", name, path, o.reason)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestPKINeedsTheStandardLibraryOnly(t *testing.T) {
+	for _, p := range goList(t, module+"/pki") {
+		for _, path := range p.Imports {
+			first, _, _ := strings.Cut(path, "/")
+			if strings.Contains(first, ".") {
+				assert.Contains(t, []string{"golang.org/x/net/idna", module + "/pki/lenient"}, path, "the nouns depend on nothing that moves")
+			}
+		}
+	}
+}
+
+func TestWhatIsLinked(t *testing.T) {
+	linked := goList(t, "-deps", module+"/cmd/crpki")
+	importers := func(path string) (found []string) {
+		for _, p := range linked {
+			if slices.Contains(p.Imports, path) {
+				found = append(found, p.ImportPath)
+			}
+		}
+		return found
+	}
+	for _, p := range linked {
+		for _, n := range never {
+			if p.ImportPath == strings.TrimSuffix(n.prefix, "/") || strings.HasPrefix(p.ImportPath, strings.TrimSuffix(n.prefix, "/")+"/") {
+				assert.Fail(t, "crpki links "+p.ImportPath+": "+n.reason, "imported by %v", importers(p.ImportPath))
+			}
+		}
+	}
+}
