@@ -84,6 +84,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 	case line.help:
 		return e.help(app, line)
 	}
+	e.line = line
 	return app.RunContext(ctx, line.argv(app.Name))
 }
 

@@ -38,18 +38,26 @@ var shells = [...]struct {
 	script       *string
 	once, always string
 }{
-	{"bash", &bashScript,
+	{
+		"bash", &bashScript,
 		"source <(crpki completion bash)",
-		"crpki completion bash > ~/.local/share/bash-completion/completions/crpki"},
-	{"zsh", &zshScript,
+		"crpki completion bash > ~/.local/share/bash-completion/completions/crpki",
+	},
+	{
+		"zsh", &zshScript,
 		"source <(crpki completion zsh)",
-		`crpki completion zsh > "${fpath[1]}/_crpki"`},
-	{"fish", &fishScript,
+		`crpki completion zsh > "${fpath[1]}/_crpki"`,
+	},
+	{
+		"fish", &fishScript,
 		"crpki completion fish | source",
-		"crpki completion fish > ~/.config/fish/completions/crpki.fish"},
-	{"powershell", &powershellScript,
+		"crpki completion fish > ~/.config/fish/completions/crpki.fish",
+	},
+	{
+		"powershell", &powershellScript,
 		"crpki completion powershell | Out-String | Invoke-Expression",
-		"crpki completion powershell >> $PROFILE"},
+		"crpki completion powershell >> $PROFILE",
+	},
 }
 
 func completionCommand(e *env) *cli.Command {

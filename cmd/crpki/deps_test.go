@@ -31,8 +31,10 @@ var layers = map[string][]string{
 	"inspect/report": {"inspect"},
 
 	"cmd/crpki/internal/emit": {"pki"},
-	"cmd/crpki": {"cmd/crpki/internal/emit", "inspect", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
-		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec"},
+	"cmd/crpki": {
+		"cmd/crpki/internal/emit", "inspect", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
+		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec",
+	},
 }
 
 // only says which package alone touches a library, and why it stays there.

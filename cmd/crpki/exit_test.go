@@ -32,8 +32,10 @@ func TestReport(t *testing.T) {
 		{"hint", withHint(bad, "crpki bundle"), 1, "crpki: the chain is broken\n  hint: crpki bundle\n"},
 		{"hint inside", fmt.Errorf("x: %w", withHint(bad, "crpki bundle")), 1, "crpki: x: the chain is broken\n  hint: crpki bundle\n"},
 		{"no hint", withHint(bad, ""), 1, "crpki: the chain is broken\n"},
-		{"several", errors.Join(withHint(usageErrorf("one"), "h1"), withHint(errors.New("two"), "h2"), withHint(errors.New("three"), "h1")), 2,
-			"crpki: one\ncrpki: two\ncrpki: three\n  hint: h1\n  hint: h2\n"},
+		{
+			"several", errors.Join(withHint(usageErrorf("one"), "h1"), withHint(errors.New("two"), "h2"), withHint(errors.New("three"), "h1")), 2,
+			"crpki: one\ncrpki: two\ncrpki: three\n  hint: h1\n  hint: h2\n",
+		},
 		{"continued line", usageErrorf("wrong:\n  a.pem\n  b.pem\n"), 2, "crpki: wrong:\n  a.pem\n  b.pem\n"},
 		{"control characters", usageErrorf("read a\x1b]0;x\x07\u202e.pem"), 2, `crpki: read a\x1b]0;x\a\u202e.pem` + "\n"},
 		{"invalid UTF-8", usageErrorf("read \xff"), 2, "crpki: read \\xff\n"},
@@ -66,8 +68,10 @@ func TestExitCodeTable(t *testing.T) {
 	for _, row := range exitCodes {
 		codes = append(codes, row.code)
 	}
-	assert.Equal(t, []string{fmt.Sprint(exitOK), fmt.Sprint(exitBad), fmt.Sprint(exitUsage), fmt.Sprint(exitConnect),
-		fmt.Sprintf("%d, %d", exitSignal+int(syscall.SIGINT), exitSignal+int(syscall.SIGTERM))}, codes)
+	assert.Equal(t, []string{
+		fmt.Sprint(exitOK), fmt.Sprint(exitBad), fmt.Sprint(exitUsage), fmt.Sprint(exitConnect),
+		fmt.Sprintf("%d, %d", exitSignal+int(syscall.SIGINT), exitSignal+int(syscall.SIGTERM)),
+	}, codes)
 }
 
 func TestPathCause(t *testing.T) {

@@ -46,6 +46,10 @@ type env struct {
 	// color is true when standard output may carry colour.
 	color bool
 
+	// line is the command line as it was understood: the flags in the order in
+	// which they were given, which the library forgets.
+	line commandLine
+
 	stdinTaken string // who has read standard input
 }
 
