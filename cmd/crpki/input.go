@@ -30,28 +30,8 @@ func (e *env) readFor(what, path string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	type result struct {
-		data []byte
-		err  error
-	}
-	// A pipe that nobody writes to blocks for ever, the opening of a named one
-	// too, and no signal wakes it up.
-	done := make(chan result, 1)
-	go func() {
-		data, err := e.readAll(path)
-		done <- result{data, err}
-	}()
-	select {
-	case r := <-done:
-		return r.data, r.err
-	case <-e.interrupt:
-		return nil, errInterrupted
-	}
+	return interruptible(e, func() ([]byte, error) { return e.readAll(path) })
 }
-
-// errInterrupted is what a read returns that a signal ended. The signal itself
-// is the cause of the context.
-var errInterrupted = errors.New("interrupted")
 
 func (e *env) readAll(path string) ([]byte, error) {
 	name, r := "standard input", e.stdin

@@ -91,6 +91,32 @@ func withSignals(parent context.Context) context.Context {
 	return ctx
 }
 
+// errInterrupted is what [interruptible] returns when a signal came first.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible returns what f returns, unless a signal asks the program to
+// stop: then f is left behind. It is for what blocks or takes seconds and
+// cannot be stopped otherwise: the reading of a pipe that nobody writes to, the
+// search for the primes of a large key. f must not write files.
+func interruptible[T any](e *env, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-e.interrupt:
+		var none T
+		return none, errInterrupted
+	}
+}
+
 // run is the program: args[0] is its name, the result its exit code.
 func run(ctx context.Context, args []string, e *env) int {
 	e.interrupt = ctx.Done()

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -138,23 +139,13 @@ func (e *env) askTerminal(text string) ([]byte, error) {
 	}
 	fmt.Fprintf(tty, "crpki: %s: ", printable(text))
 	defer fmt.Fprintln(tty)
-	type result struct {
-		password []byte
-		err      error
-	}
-	done := make(chan result, 1)
-	go func() {
-		password, err := term.ReadPassword(fd)
-		done <- result{password, err}
-	}()
-	select {
-	case r := <-done:
-		if r.err != nil {
-			return nil, usageErrorf("read the %s: %w", text, r.err)
-		}
-		return r.password, nil
-	case <-e.interrupt:
+	password, err := interruptible(e, func() ([]byte, error) { return term.ReadPassword(fd) })
+	if errors.Is(err, errInterrupted) {
 		term.Restore(fd, state)
-		return nil, errInterrupted
+		return nil, err
 	}
+	if err != nil {
+		return nil, usageErrorf("read the %s: %w", text, err)
+	}
+	return password, nil
 }
