@@ -85,7 +85,7 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		return e.help(app, line)
 	}
 	e.line = line
-	return app.RunContext(ctx, line.argv(app.Name))
+	return line.tellVariables(app.RunContext(ctx, line.argv(app.Name)))
 }
 
 // applyGlobals carries the global flags into e before any command runs.

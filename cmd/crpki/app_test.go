@@ -50,6 +50,11 @@ func TestCommandsAreComplete(t *testing.T) {
 				assert.NotEqual(t, "VALUE", placeholder(f), "--%s: Usage names its value in backquotes", name)
 				assert.Equal(t, strings.ToUpper(placeholder(f)), placeholder(f), "--%s: the value's name is in capitals", name)
 			}
+			// A value that the flag cannot hold is told with the variable's name.
+			if err := checkValue(setFlag{flag: f, value: "\x00", source: envVar(f)}); err != nil {
+				assert.Contains(t, err.Error(), envVar(f)+": ")
+				assert.Equal(t, exitUsage, exitCode(err))
+			}
 			for _, n := range f.Names() {
 				assert.False(t, names[n], "--%s is also the name of another flag here", n)
 				assert.NotContains(t, []string{"h", "help"}, n)

@@ -78,6 +78,38 @@ func (l commandLine) argv(program string) []string {
 	return argv
 }
 
+// tellVariables adds to an error that speaks of a flag from which environment
+// variable its value came: the user may not remember having set it.
+func (l commandLine) tellVariables(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, f := range l.flags {
+		name := "--" + f.flag.Names()[0]
+		if f.source != envVar(f.flag) || !mentions(text, name) {
+			continue
+		}
+		err = withHint(err, fmt.Sprintf("%s is set by the environment variable %s", name, f.source))
+	}
+	return err
+}
+
+// mentions reports whether text holds word, and not as the beginning of a
+// longer one (--ca, but not --ca-key).
+func mentions(text, word string) bool {
+	for {
+		_, rest, ok := strings.Cut(text, word)
+		if !ok {
+			return false
+		}
+		if rest == "" || rest[0] != '-' && (rest[0] < 'a' || rest[0] > 'z') {
+			return true
+		}
+		text = rest
+	}
+}
+
 // parser reads tokens from left to right.
 type parser struct {
 	app    *cli.App
@@ -299,7 +331,7 @@ func (p *parser) set(found flagName, source, value string, hasValue bool) error 
 		p.next++
 	}
 	f := setFlag{found.flag, value, source, found.depth}
-	if err := check(f); err != nil {
+	if err := checkValue(f); err != nil {
 		return err
 	}
 	p.line.flags = append(p.line.flags, f)
@@ -418,7 +450,7 @@ func (p *parser) fromEnv(f cli.Flag, depth int, getenv func(string) string) erro
 			continue
 		}
 		s := setFlag{f, v, name, depth}
-		if err := check(s); err != nil {
+		if err := checkValue(s); err != nil {
 			return err
 		}
 		p.line.flags = append(p.line.flags, s)
@@ -432,8 +464,8 @@ func envVar(f cli.Flag) string {
 	return "CRPKI_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
 }
 
-// check refuses a value that the flag cannot hold.
-func check(s setFlag) error {
+// checkValue refuses a value that the flag cannot hold.
+func checkValue(s setFlag) error {
 	if v, ok := s.flag.(valued); ok {
 		if err := checkChoice(s, v.choices()); err != nil {
 			return err

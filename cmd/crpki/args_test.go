@@ -279,6 +279,25 @@ func TestParseArgsEnvironment(t *testing.T) {
 	}
 }
 
+func TestTellVariables(t *testing.T) {
+	env := map[string]string{"CRPKI_CA": "x", "CRPKI_DAYS": "3"}
+	line, err := parseArgs(sampleApp(new(call)), words("crpki sign --days 4"), func(n string) string { return env[n] })
+	require.NoError(t, err)
+	for text, want := range map[string][]string{
+		"--ca: no such file":              {"--ca is set by the environment variable CRPKI_CA"},
+		"no --ca":                         {"--ca is set by the environment variable CRPKI_CA"},
+		"--ca-key and --case":             nil,
+		"--ca-key without --ca":           {"--ca is set by the environment variable CRPKI_CA"},
+		"--days: given on the line":       nil,
+		"--dns is not set anywhere, ca x": nil,
+	} {
+		err := line.tellVariables(usageErrorf("%s", text))
+		assert.Equal(t, want, hints(err), text)
+		assert.Equal(t, exitUsage, exitCode(err))
+	}
+	assert.NoError(t, line.tellVariables(nil))
+}
+
 func TestClosest(t *testing.T) {
 	names := []string{"gen", "csr", "sign", "renew", "bundle", "inspect", "version", "o", "out-dir", "output"}
 	for word, want := range map[string]string{

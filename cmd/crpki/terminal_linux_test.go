@@ -223,11 +223,17 @@ func TestShellCompletion(t *testing.T) {
 			term.send("PS1='$ '; unsetopt zle_bracketed_paste beep; bindkey -e; autoload -Uz compinit; compinit -u -D; source <(crpki completion zsh); echo rea''dy\n")
 			return term
 		},
+		"zsh, from a folder in fpath": func(t *testing.T) *terminal {
+			term := onTerminal(t, "zsh", "-f", "-i")
+			term.send("PS1='$ '; unsetopt zle_bracketed_paste beep; bindkey -e; fpath=($PWD/functions $fpath); mkdir functions; crpki completion zsh > functions/_crpki; autoload -Uz compinit; compinit -u -D; echo rea''dy\n")
+			return term
+		},
 	}
 	for shell, start := range start {
 		t.Run(shell, func(t *testing.T) {
-			if _, err := exec.LookPath(shell); err != nil {
-				t.Skip("no " + shell)
+			program, _, _ := strings.Cut(shell, ",")
+			if _, err := exec.LookPath(program); err != nil {
+				t.Skip("no " + program)
 			}
 			term := start(t)
 			term.expect("ready")
