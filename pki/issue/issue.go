@@ -73,7 +73,7 @@ func (ca *CA) Root() *x509.Certificate { return ca.Chain[len(ca.Chain)-1] }
 // Intermediates are what a server has to send behind a leaf of this CA: the
 // chain without the root, if that is known.
 func (ca *CA) Intermediates() []*x509.Certificate {
-	if root := ca.Root(); issued(root, root) {
+	if root := ca.Root(); pki.Issued(root, root) {
 		return ca.Chain[:len(ca.Chain)-1]
 	}
 	return ca.Chain

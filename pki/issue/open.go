@@ -1,7 +1,6 @@
 package issue
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -24,6 +23,7 @@ var (
 	ErrPathLength  = errors.New("its path length forbids it")
 	ErrUsage       = errors.New("its extended key usage forbids it")
 	ErrNotIssued   = errors.New("it did not issue the certificate")
+	ErrNoIssuer    = errors.New("its issuer is missing")
 )
 
 // CAError says which certificate cannot serve as CA, and why. Err wraps one of
@@ -61,42 +61,58 @@ func OpenCA(certs []*x509.Certificate, signer crypto.Signer, now time.Time) (*CA
 	if len(certs) == 0 || signer == nil {
 		return nil, errors.New("CA: it takes a certificate and its key")
 	}
-	own := slices.IndexFunc(certs, func(c *x509.Certificate) bool { return pki.SamePublicKey(c.PublicKey, signer.Public()) })
-	if own < 0 {
+	isOwn := func(c *x509.Certificate) bool { return pki.SamePublicKey(c.PublicKey, signer.Public()) }
+	if !slices.ContainsFunc(certs, isOwn) {
 		return nil, caError(certs[0], ErrKeyMismatch, "the certificate has %s, the key is %s",
 			describeKey(certs[0].PublicKey), describeKey(signer.Public()))
 	}
-	ca := &CA{Chain: []*x509.Certificate{certs[own]}, Signer: signer}
-	for next := issuerIn(certs, ca.Root()); next != nil && !slices.Contains(ca.Chain, next); next = issuerIn(certs, next) {
-		ca.Chain = append(ca.Chain, next)
+	chain, err := chainAbove(certs, isOwn, now)
+	if err != nil {
+		return nil, err
 	}
-	for depth, c := range ca.Chain {
+	for depth, c := range chain {
 		if err := checkCA(c, depth, now); err != nil {
 			return nil, err
 		}
 	}
-	return ca, nil
+	return &CA{chain, signer}, nil
+}
+
+// chainAbove leads from the certificate that isOwn chooses as far up as certs
+// reach.
+func chainAbove(certs []*x509.Certificate, isOwn func(*x509.Certificate) bool, now time.Time) ([]*x509.Certificate, error) {
+	var heap []pki.Cert
+	for i, c := range certs {
+		heap = append(heap, pki.Cert{Origin: pki.Origin{Source: "certificate", Index: i + 1}, Raw: c.Raw, X509: c})
+	}
+	found, err := pki.ChainOptions{Now: now, Leaf: isOwn}.Order(heap)
+	if gap, ok := errors.AsType[*pki.GapError](err); ok {
+		// Without any root the gap is where the file ends, which is common.
+		if !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return pki.Issued(c, c) }) {
+			return wholeChain(found), nil
+		}
+		return nil, caError(gap.Child.X509, ErrNoIssuer, "%q is not the root that was given with it", gap.Child.X509.Issuer)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("CA: %w", err)
+	}
+	return wholeChain(found), nil
+}
+
+func wholeChain(found pki.Chain) []*x509.Certificate {
+	var chain []*x509.Certificate
+	for _, c := range found.Served() {
+		chain = append(chain, c.X509)
+	}
+	if found.Root != nil {
+		chain = append(chain, found.Root.X509)
+	}
+	return chain
 }
 
 // describeKey tells keys of the same type apart by their identifier.
 func describeKey(pub crypto.PublicKey) string {
 	return fmt.Sprintf("%s %s…", pki.DescribePublicKey(pub), keyDigits(pub))
-}
-
-func issuerIn(certs []*x509.Certificate, c *x509.Certificate) *x509.Certificate {
-	for _, parent := range certs {
-		if issued(parent, c) {
-			return parent
-		}
-	}
-	return nil
-}
-
-// issued compares names byte for byte, as Go does, and checks the signature,
-// but not whether parent was allowed to sign: that gets an error of its own.
-func issued(parent, child *x509.Certificate) bool {
-	return bytes.Equal(parent.RawSubject, child.RawIssuer) &&
-		parent.CheckSignature(child.SignatureAlgorithm, child.RawTBSCertificate, child.Signature) == nil
 }
 
 // checkCA holds a certificate of the chain, below which there are depth other
@@ -143,7 +159,7 @@ func (ca *CA) Remarks() []string {
 			add("it has no subject key identifier, which OpenSSL refuses in strict mode (Python 3.13 and newer)")
 		}
 	}
-	if root := ca.Root(); !issued(root, root) {
+	if root := ca.Root(); !pki.Issued(root, root) {
 		remarks = append(remarks, fmt.Sprintf("CA %q: its issuer %q is not given: OpenSSL clients (curl, Python) trust the certificates only if they have that one too", root.Subject, root.Issuer))
 	}
 	return remarks

@@ -234,3 +234,22 @@ func TestConstraintsInTheCertificate(t *testing.T) {
 	c = newRoot(t, func(r *issue.CARequest) { r.Constraints.PermitIP = prefixes("10.0.0.0/8") }).Cert()
 	assert.Equal(t, []string{""}, c.ExcludedDNSDomains, "a CA for addresses signs for no DNS name")
 }
+
+func TestOpenCABesideAForeignRoot(t *testing.T) {
+	root, other, key := newRoot(t), newRoot(t), freshKey(t)
+	sub, err := root.NewIntermediate(key, issue.CARequest{Validity: issue.ValidFrom(now, issue.DefaultCALifetime)})
+	require.NoError(t, err)
+	_, err = issue.OpenCA([]*x509.Certificate{sub.Cert(), other.Cert()}, key, now)
+	assert.ErrorIs(t, err, issue.ErrNoIssuer)
+	assert.ErrorContains(t, err, "is not the root that was given with it")
+}
+
+func TestOpenCATakesTheRenewedOfTwo(t *testing.T) {
+	key, before, after := freshKey(t), caTemplate("renewed"), caTemplate("renewed")
+	before.NotAfter = now.Add(-time.Minute)
+	ca, err := issue.OpenCA([]*x509.Certificate{
+		createCert(t, before, before, key.Public(), key), createCert(t, after, after, key.Public(), key),
+	}, key, now)
+	require.NoError(t, err)
+	assert.Equal(t, after.NotAfter, ca.Cert().NotAfter)
+}

@@ -26,7 +26,7 @@ func (ca *CA) Reissue(old *x509.Certificate, pub crypto.PublicKey, v Validity) (
 // CheckIssued refuses, with a [*CAError] of [ErrNotIssued], a certificate that
 // this CA did not sign.
 func (ca *CA) CheckIssued(cert *x509.Certificate) error {
-	if issued(ca.Cert(), cert) {
+	if pki.Issued(ca.Cert(), cert) {
 		return nil
 	}
 	if string(ca.Cert().RawSubject) == string(cert.RawIssuer) {
@@ -76,7 +76,7 @@ func (rv *Review) usages(old *x509.Certificate) {
 // it is another certificate to trust, and gets another subject if the subject
 // bore the old key's digits.
 func ReissueSelfSigned(old *x509.Certificate, key crypto.Signer, r Request) (*x509.Certificate, error) {
-	if !issued(old, old) {
+	if !pki.Issued(old, old) {
 		return nil, fmt.Errorf("certificate of %q: it is not self-signed", old.Subject)
 	}
 	if r.Subject.SerialNumber == keyDigits(old.PublicKey) && !pki.SamePublicKey(old.PublicKey, key.Public()) {
