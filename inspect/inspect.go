@@ -122,13 +122,27 @@ type Evidence struct {
 	Now time.Time
 }
 
-// Leaf is the first presented certificate that is not there as a CA's: the one
-// whose key the server holds. ok is false when there is none.
+// Leaf is the certificate that is meant to be the server's own: the first one
+// presented, unless that is a CA's and another is not. ok is false when none is
+// presented.
 func (e *Evidence) Leaf() (leaf pki.Cert, ok bool) {
 	if len(e.Material.Certs) == 0 {
 		return pki.Cert{}, false
 	}
-	return e.Material.Certs[0], true
+	return e.Material.Certs[e.leafIndex()], true
+}
+
+func (e *Evidence) leafIndex() int {
+	certs := e.Material.Certs
+	if certs[0].X509 == nil || !certs[0].X509.IsCA {
+		return 0
+	}
+	for i, c := range certs {
+		if c.X509 != nil && !c.X509.IsCA {
+			return i
+		}
+	}
+	return 0
 }
 
 func (e *Evidence) has() Need {

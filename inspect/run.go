@@ -160,7 +160,7 @@ func (e *Evidence) Subjects() []Subject {
 	out := make([]Subject, 0, len(e.Material.Certs)+len(e.Material.Anchors))
 	for i, c := range e.Material.Certs {
 		role := Intermediate
-		if i == 0 {
+		if i == e.leafIndex() {
 			role = Leaf
 		}
 		out = append(out, NewSubject(c, role))

@@ -472,3 +472,7 @@ func (c *certificate) parseStrict() *x509.Certificate {
 	}
 	return x
 }
+
+// SameName reports whether OpenSSL takes two DER-encoded names for the same
+// (X509_NAME_cmp). Go asks for equal bytes.
+func SameName(a, b []byte) bool { return bytes.Equal(canonicalName(a), canonicalName(b)) }

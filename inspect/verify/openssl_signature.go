@@ -349,3 +349,13 @@ func (c *certificate) signatureBits() int {
 	}
 	return hash.Size() * 4
 }
+
+// PSSSalt gives the lengths of salt and digest, in bytes, that RSASSA-PSS
+// parameters (RFC 4055 3.1) ask for.
+func PSSSalt(params []byte) (salt, digest int) {
+	p := readPSS(params)
+	if p.hash == 0 {
+		return p.salt, 0
+	}
+	return p.salt, p.hash.Size()
+}
