@@ -11,8 +11,8 @@ import (
 	"github.com/crpki/crpki/pki"
 )
 
-// maxKeySize bounds a private key's DER. RSA with 16384 bits takes 9.3 kB; the
-// time to check a key grows with the cube of its size.
+// maxKeySize bounds a private key's DER in bytes. RSA with 16384 bits takes
+// 9,300; the time to check a key grows faster than its size.
 const maxKeySize = 12 << 10
 
 var (

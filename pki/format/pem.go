@@ -114,13 +114,13 @@ func (r *pemReader) block(b *block, until int) {
 	lineStart := bytes.LastIndexAny(gap, "\n\r") + 1
 	b.prefix = gap[lineStart:]
 	if commentedOut(b.prefix) {
-		r.note(NoteCommentedOut, r.origin(0), "line %d: a block behind a comment sign is not read", b.line)
+		r.tally.add(NoteCommentedOut, b.line, "a block behind a comment sign is not read")
 		r.setLast(b)
 		return
 	}
 	raw := r.scanBody(b)
 	if mentioned(b, raw) {
-		r.note(NoteMarkerInProse, r.origin(0), "line %d: the text mentions BEGIN and END; there is no block", b.line)
+		r.tally.add(NoteMarkerInProse, b.line, "the text mentions BEGIN and END; there is no block")
 		r.setLast(b)
 		return
 	}
@@ -259,7 +259,7 @@ func (r *pemReader) orphanEnd(m marker) {
 	if commentedOut(prefix) {
 		return // the end of a block that is commented out line by line
 	}
-	r.note(NoteMissingBegin, r.origin(0), "line %d: END %s without a BEGIN before it", line, m.label)
+	r.tally.add(NoteMissingBegin, line, "END "+m.label+" without a BEGIN before it")
 	r.last = m
 }
 

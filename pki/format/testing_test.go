@@ -154,6 +154,15 @@ func tool(t *testing.T, name string) {
 	}
 }
 
+// legacyOpenSSL skips the test where OpenSSL comes without its old ciphers.
+func legacyOpenSSL(t *testing.T) {
+	t.Helper()
+	tool(t, "openssl")
+	if out, err := exec.CommandContext(t.Context(), "openssl", "list", "-providers", "-provider", "legacy").CombinedOutput(); err != nil {
+		t.Skipf("openssl has no legacy provider: %s", out)
+	}
+}
+
 // inDir runs a program in dir and gives its output; it must succeed.
 func inDir(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
