@@ -53,6 +53,7 @@ func sampleApp(ran *call) *cli.App {
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"V"}},
 			&cli.BoolFlag{Name: "secret", Hidden: true},
 			outputFlag("text", "json", "yaml"),
+			&cli.StringFlag{Name: "out-dir", Usage: "into `FOLDER`"},
 			choicesFlag(&cli.StringSliceFlag{Name: "preset"}, "harbor", "zot"),
 		},
 	}

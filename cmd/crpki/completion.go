@@ -220,9 +220,10 @@ func flagValues(f cli.Flag, prefix, current string) completion {
 		c.add(prefix+current, prefix+"true", "")
 		c.add(prefix+current, prefix+"false", "")
 	default:
-		if strings.Contains(placeholder(f), "DIR") {
+		switch {
+		case placeholder(f) == "FOLDER":
 			c.offer = offerDirs
-		} else if takesFile(f) {
+		case takesFile(f):
 			c.offer = offerFiles
 		}
 	}

@@ -131,27 +131,28 @@ func globalFlags(app *cli.App) []cli.Flag {
 }
 
 // groups sorts flags into their categories, in the order in which these first
-// come up.
+// come up. Those without one are last.
 func groups(flags []cli.Flag) []flagGroup {
 	var all []flagGroup
-next:
+	var rest []cli.Flag
 	for _, f := range flags {
-		if !isVisible(f) {
+		c, ok := f.(cli.CategorizableFlag)
+		if !ok || c.GetCategory() == "" {
+			rest = append(rest, f)
 			continue
 		}
-		title := "Flags"
-		if c, ok := f.(cli.CategorizableFlag); ok && c.GetCategory() != "" {
-			title = c.GetCategory()
+		i := slices.IndexFunc(all, func(g flagGroup) bool { return g.title == c.GetCategory() })
+		if i < 0 {
+			i, all = len(all), append(all, flagGroup{title: c.GetCategory()})
 		}
-		for i := range all {
-			if all[i].title == title {
-				all[i].flags = append(all[i].flags, describe([]cli.Flag{f})...)
-				continue next
-			}
-		}
-		all = append(all, flagGroup{title, describe([]cli.Flag{f})})
+		all[i].flags = append(all[i].flags, describe([]cli.Flag{f})...)
 	}
-	return all
+	title := "Flags"
+	if len(all) > 0 {
+		title = "Other flags"
+	}
+	all = append(all, flagGroup{title, describe(rest)})
+	return slices.DeleteFunc(all, func(g flagGroup) bool { return len(g.flags) == 0 })
 }
 
 func describe(flags []cli.Flag) []flagDoc {
@@ -168,8 +169,8 @@ func describe(flags []cli.Flag) []flagDoc {
 		if isSlice(f) {
 			doc.notes = append(doc.notes, "repeatable")
 		}
-		if takesValue(f) && d.GetDefaultText() != "" {
-			doc.notes = append(doc.notes, "default "+strings.Trim(d.GetDefaultText(), `"`))
+		if def := strings.Trim(d.GetDefaultText(), `"`); takesValue(f) && !slices.Contains([]string{"", "0", "0s"}, def) {
+			doc.notes = append(doc.notes, "default "+def)
 		}
 		if s := shorthands(f); len(s) > 0 {
 			doc.notes = append(doc.notes, "--"+s[0]+" is short for --output "+s[0])
@@ -279,19 +280,27 @@ func (w *helpWriter) page(p page) {
 		}
 		w.table(rows)
 	}
+	var all [][2]string // so that all groups have the same columns
+	for _, g := range append(p.flags, p.global) {
+		all = append(all, g.rows()...)
+	}
 	for _, g := range append(p.flags, p.global) {
 		w.title(g.title)
-		var rows [][2]string
-		for _, f := range g.flags {
-			rows = append(rows, [2]string{alignShort(f.names), f.sentence()})
-		}
-		w.table(rows)
+		w.rows(g.rows(), w.column(all))
 	}
 	if p.root {
 		w.exitCodes()
 		w.printf("\n")
 		w.wrap("", "See "+p.name+" COMMAND --help, and "+p.name+" help environment for the variables that set flags.")
 	}
+}
+
+func (g flagGroup) rows() [][2]string {
+	var rows [][2]string
+	for _, f := range g.flags {
+		rows = append(rows, [2]string{alignShort(f.names), f.sentence()})
+	}
+	return rows
 }
 
 // alignShort leaves room where a flag has no short name, so that the long ones
@@ -359,15 +368,24 @@ func (w *helpWriter) bold(text string) string {
 // flushed, and there it counts.
 func (w *helpWriter) printf(format string, args ...any) { fmt.Fprintf(w.w, format, args...) }
 
-// table prints rows in two columns; a text that is too long goes on below
-// itself. A first column that is too wide has its text on the next line.
-func (w *helpWriter) table(rows [][2]string) {
+// table prints rows in two columns.
+func (w *helpWriter) table(rows [][2]string) { w.rows(rows, w.column(rows)) }
+
+// column is the width of the first column: that of the widest text which
+// leaves enough for the second.
+func (w *helpWriter) column(rows [][2]string) int {
 	column := 0
 	for _, row := range rows {
 		if n := utf8.RuneCountInString(row[0]); n <= w.width/3 {
 			column = max(column, n)
 		}
 	}
+	return column
+}
+
+// rows prints two columns; a text that is too long goes on below itself. Where
+// the first is too wide, the second begins on the next line.
+func (w *helpWriter) rows(rows [][2]string, column int) {
 	indent := strings.Repeat(" ", column+4)
 	for _, row := range rows {
 		head := "  " + row[0]
