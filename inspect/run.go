@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,4 +209,17 @@ func (r Report) Worst() Severity {
 		}
 	}
 	return worst
+}
+
+// Fingerprint names the finding in a way that stays the same between runs, for
+// baselines and for CI systems that track findings. The message is not part of
+// it, since it may count days.
+func (f Finding) Fingerprint() string {
+	return Fingerprint(f.Rule, f.Origin.Source, f.Origin.Field, fmt.Sprint(f.Origin.Index))
+}
+
+// Fingerprint hashes the parts that name something, in hexadecimal.
+func Fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])
 }

@@ -21,14 +21,15 @@ import (
 // there.
 type Origin struct {
 	// Source is a path, "-" for standard input, "host:port", or "secret/ns/name".
-	Source string
+	Source string `json:"source"`
 	// Field is the part of the source: "tls.crt" in a Secret. Empty when there is none.
-	Field string
+	Field string `json:"field,omitempty"`
 	// Index counts blocks from 1 within source and field. 0 means the whole.
-	Index int
+	Index int `json:"index,omitempty"`
 	// Line and Column count from 1 and point to where the block or value begins
 	// in the source as it lies on disk. 0: not known, or not a text.
-	Line, Column int
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
 }
 
 // String prints "server.pem#2" or "secret.yaml tls.crt#1".
