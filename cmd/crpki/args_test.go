@@ -66,9 +66,8 @@ func sampleApp(ran *call) *cli.App {
 		Subcommands: []*cli.Command{{Name: "up", Action: action, Flags: []cli.Flag{&cli.StringFlag{Name: "level"}}}, {Name: "down", Action: action}},
 	}
 	return &cli.App{
-		Name:  "crpki",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "at", Usage: "`TIME`"}, &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}}},
-		// A file may be called like a command.
+		Name:     "crpki",
+		Flags:    []cli.Flag{&cli.StringFlag{Name: "at", Usage: "`TIME`"}, &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}}},
 		Commands: prepare([]*cli.Command{sign, need, tool}),
 		HideHelp: true, HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
 		ExitErrHandler: func(*cli.Context, error) {},

@@ -113,55 +113,62 @@ func (e *env) complete(app *cli.App, words []string) error {
 	return nil // a failed write is found when standard output is flushed
 }
 
-// completeWords finds what may stand where current is, behind words. What is
-// wrong in words is passed over: the user has not finished.
+// completeWords finds what may stand where current is, behind words.
 func completeWords(app *cli.App, words []string, current string) completion {
 	p := &parser{app: app, tokens: words}
-	var pending *valueError
-	for p.next < len(p.tokens) {
-		if v, ok := errors.AsType[*valueError](p.parse()); ok && p.next == len(p.tokens) && words[len(words)-1] != "--" {
-			pending = v
-		}
-	}
+	pending := p.parseUnfinished()
+	name, value, hasValue := strings.Cut(strings.TrimLeft(current, "-"), "=")
 	switch {
 	case pending != nil:
-		return flagValues(pending.flag, "", current)
+		return flagValues(pending, "", current)
 	case slices.Contains(words, "--"):
-		return p.completeArg(current)
-	case strings.HasPrefix(current, "-") && current != "-":
-		if name, value, ok := strings.Cut(strings.TrimLeft(current, "-"), "="); ok {
-			if found, ok := p.lookup(name); ok && found.value == "" {
-				return flagValues(found.flag, strings.TrimSuffix(current, value), value)
-			}
-			return completion{offer: offerNone}
+		return p.completeArg()
+	case current == "-": // a flag, or standard input
+		c := p.completeFlag(current)
+		c.offer = p.completeArg().offer
+		return c
+	case strings.HasPrefix(current, "-") && hasValue:
+		if found, ok := p.lookup(name); ok && found.value == "" {
+			return flagValues(found.flag, strings.TrimSuffix(current, value), value)
 		}
+		return completion{offer: offerNone}
+	case strings.HasPrefix(current, "-"):
 		return p.completeFlag(current)
 	case len(p.subcommands()) > 0:
 		return p.completeCommand(current)
-	case current == "" && !p.takesArgs():
+	case current == "" && !p.takesFiles():
 		return p.completeFlag(current)
-	case current == "-":
-		c := p.completeFlag(current)
-		c.offer = p.completeArg(current).offer
-		return c
 	default:
-		return p.completeArg(current)
+		return p.completeArg()
 	}
 }
 
-// takesArgs is true when the command takes arguments, or more of them.
-func (p *parser) takesArgs() bool {
+// parseUnfinished reads all words and passes over what is wrong in them. When
+// the last one is a flag that needs a value, it returns that.
+func (p *parser) parseUnfinished() (pending cli.Flag) {
+	for p.next < len(p.tokens) {
+		v, ok := errors.AsType[*valueError](p.parse())
+		if ok && p.next == len(p.tokens) && p.tokens[p.next-1] != "--" {
+			pending = v.flag
+		}
+	}
+	return pending
+}
+
+// takesFiles is true when the command takes arguments that are files, or more
+// of them.
+func (p *parser) takesFiles() bool {
 	if len(p.line.path) == 0 {
 		return false
 	}
-	_, most := arity(p.line.path[len(p.line.path)-1].ArgsUsage)
-	return len(p.line.args) < most
+	argsUsage := p.line.path[len(p.line.path)-1].ArgsUsage
+	_, most := arity(argsUsage)
+	return len(p.line.args) < most && argsUsage != "[-]" && !strings.Contains(argsUsage, "COMMAND")
 }
 
-// completeArg leaves arguments to the shell: where there are any, they are
-// files.
-func (p *parser) completeArg(string) completion {
-	if p.takesArgs() {
+// completeArg leaves arguments to the shell.
+func (p *parser) completeArg() completion {
+	if p.takesFiles() {
 		return completion{offer: offerFiles}
 	}
 	return completion{offer: offerNone}
@@ -220,10 +227,9 @@ func flagValues(f cli.Flag, prefix, current string) completion {
 		c.add(prefix+current, prefix+"true", "")
 		c.add(prefix+current, prefix+"false", "")
 	default:
-		switch {
-		case placeholder(f) == "FOLDER":
+		if placeholder(f) == "FOLDER" {
 			c.offer = offerDirs
-		case takesFile(f):
+		} else if takesFile(f) {
 			c.offer = offerFiles
 		}
 	}

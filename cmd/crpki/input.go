@@ -8,9 +8,10 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/format"
-	"github.com/urfave/cli/v2"
 )
 
 // maxInput bounds what is read from one source, in bytes. The largest trust
