@@ -93,7 +93,12 @@ func (d *decoder) note(rule string, origin pki.Origin, format string, args ...an
 	d.m.Notes = append(d.m.Notes, pki.Note{Rule: rule, Origin: origin, Detail: fmt.Sprintf(format, args...)})
 }
 
+// fail keeps an error of the whole reading.
 func (d *decoder) fail(origin pki.Origin, err error) {
+	if asked, ok := errors.AsType[askError](err); ok {
+		d.errs = append(d.errs, asked.error)
+		return
+	}
 	d.errs = append(d.errs, &Error{Origin: origin, Err: err})
 }
 

@@ -14,7 +14,9 @@ import (
 )
 
 // PasswordFunc gives the password of the protected item at origin. Decode calls
-// it at most once for each item. An error of its own is returned as it is.
+// it at most once for each item, and only when everything about the item but
+// its password is known to be in order. Its own errors are returned as they
+// are: they should say what was to be opened.
 type PasswordFunc func(origin pki.Origin) ([]byte, error)
 
 // Options tune Decode. The zero value has no password to offer.

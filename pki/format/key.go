@@ -86,8 +86,17 @@ func (d *decoder) askPassword(origin pki.Origin) ([]byte, error) {
 	if d.password == nil {
 		return nil, ErrPasswordNeeded
 	}
-	return d.password(origin)
+	password, err := d.password(origin)
+	if err != nil {
+		return nil, askError{err}
+	}
+	return password, nil
 }
+
+// askError is what a PasswordFunc had to say.
+type askError struct{ error }
+
+func (e askError) Unwrap() error { return e.error }
 
 // keepLocked keeps an encrypted key that could not be opened. Wrong and missing
 // passwords are errors of the whole reading; a broken key is only its own.
