@@ -2,9 +2,7 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -292,21 +290,6 @@ func (p *parser) flagsAt(depth int) []cli.Flag {
 	return p.line.path[depth-1].Flags
 }
 
-// shorthands are the formats that may be written as flags of their own: --json
-// for --output json.
-func shorthands(f cli.Flag) []string {
-	if c, ok := f.(*choice); ok && c.Name == "output" {
-		return slices.DeleteFunc(slices.Clone(c.values), func(v string) bool { return v == c.Value })
-	}
-	return nil
-}
-
-// takesValue is false for flags that are on or off.
-func takesValue(f cli.Flag) bool {
-	d, ok := f.(cli.DocGenerationFlag)
-	return ok && d.TakesValue()
-}
-
 // set notes the flag's value, which may be the next token.
 func (p *parser) set(found flagName, source, value string, hasValue bool) error {
 	switch {
@@ -458,62 +441,6 @@ func (p *parser) fromEnv(f cli.Flag, depth int, getenv func(string) string) erro
 	return nil
 }
 
-// envVar is the environment variable of a flag, by one rule for all: --out-dir
-// is CRPKI_OUT_DIR, in every command that has it.
-func envVar(f cli.Flag) string {
-	return "CRPKI_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
-}
-
-// checkValue refuses a value that the flag cannot hold.
-func checkValue(s setFlag) error {
-	if v, ok := s.flag.(valued); ok {
-		if err := checkChoice(s, v.choices()); err != nil {
-			return err
-		}
-	}
-	scratch := flag.NewFlagSet("", flag.ContinueOnError)
-	scratch.SetOutput(io.Discard)
-	if err := s.flag.Apply(scratch); err != nil {
-		return usageErrorf("%s: %w", s.source, err)
-	}
-	if err := scratch.Set(s.flag.Names()[0], s.value); err != nil {
-		return usageErrorf("%s: %q is not %s", s.source, s.value, wanted(s.flag))
-	}
-	return nil
-}
-
-func checkChoice(s setFlag, choices []string) error {
-	values := []string{s.value}
-	if isSlice(s.flag) {
-		values = strings.Split(s.value, ",")
-	}
-	for _, value := range values {
-		if slices.Contains(choices, strings.TrimSpace(value)) {
-			continue
-		}
-		err := usageErrorf("%s: %q is not one of %s", s.source, value, strings.Join(choices, ", "))
-		if near := closest(value, choices); near != "" {
-			err = withHint(err, fmt.Sprintf("did you mean %q?", near))
-		}
-		return err
-	}
-	return nil
-}
-
-// wanted says what a flag takes.
-func wanted(f cli.Flag) string {
-	switch f.(type) {
-	case *cli.BoolFlag:
-		return "true or false"
-	case *cli.IntFlag, *cli.Int64Flag, *cli.UintFlag, *cli.Uint64Flag:
-		return "a whole number in its range"
-	case *cli.DurationFlag:
-		return "a duration such as 30s or 5m"
-	default:
-		return "a value for it"
-	}
-}
-
 // checkArgs holds the number of arguments against ArgsUsage: "CSR" is one,
 // "[FILE]" one or none, "FILE..." one or more, "" none.
 func (p *parser) checkArgs() error {
@@ -551,84 +478,4 @@ func quoted(words []string) string {
 		q[i] = strconv.Quote(w)
 	}
 	return strings.Join(q, " ")
-}
-
-func isSlice(f cli.Flag) bool {
-	s, ok := f.(cli.DocGenerationSliceFlag)
-	return ok && s.IsSliceFlag()
-}
-
-func isVisible(f cli.Flag) bool {
-	v, ok := f.(cli.VisibleFlag)
-	return !ok || v.IsVisible()
-}
-
-func dashed(name string) string {
-	if len(name) == 1 {
-		return "-" + name
-	}
-	return "--" + name
-}
-
-// usage is how to write a flag: "--out-dir DIR".
-func usage(f cli.Flag) string {
-	s := dashed(f.Names()[0])
-	if takesValue(f) {
-		s += " " + placeholder(f)
-	}
-	return s
-}
-
-// placeholder is the word in backquotes in the flag's usage text.
-func placeholder(f cli.Flag) string {
-	if d, ok := f.(cli.DocGenerationFlag); ok {
-		if parts := strings.SplitN(d.GetUsage(), "`", 3); len(parts) == 3 {
-			return parts[1]
-		}
-	}
-	return "VALUE"
-}
-
-// closest is the word that a mistyped one most likely means: the nearest in
-// edits when they are few for its length, else one that it begins or is begun
-// by. "" when nothing is near.
-func closest(word string, words []string) string {
-	best, distance := "", 1+max(1, len(word)/3)
-	for _, w := range words {
-		if d := edits(word, w); d < distance && len(w) > 1 {
-			best, distance = w, d
-		}
-	}
-	if best == "" && len(word) > 1 {
-		for _, w := range words {
-			if strings.HasPrefix(w, word) || len(w) > 2 && strings.HasPrefix(word, w) {
-				return w
-			}
-		}
-	}
-	return best
-}
-
-// edits counts the insertions, deletions, replacements and swaps of neighbours
-// that turn a into b (optimal string alignment).
-func edits(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

@@ -236,18 +236,6 @@ func flagValues(f cli.Flag, prefix, current string) completion {
 	return c
 }
 
-func takesFile(f cli.Flag) bool {
-	switch f := f.(type) {
-	case *cli.StringFlag:
-		return f.TakesFile
-	case *cli.StringSliceFlag:
-		return f.TakesFile
-	case *cli.PathFlag:
-		return true
-	}
-	return false
-}
-
 // add offers word if it goes on from current.
 func (c *completion) add(current, word, about string) {
 	if strings.HasPrefix(word, current) {

@@ -18,31 +18,6 @@ func outputFlag(formats ...string) cli.Flag {
 	}, formats...)
 }
 
-// choiceFlag makes f refuse every value but these, and help and completion show
-// them.
-func choiceFlag(f *cli.StringFlag, values ...string) cli.Flag { return &choice{f, values} }
-
-// choicesFlag is choiceFlag for a flag that may be repeated, or hold several
-// values with commas between.
-func choicesFlag(f *cli.StringSliceFlag, values ...string) cli.Flag { return &choiceSlice{f, values} }
-
-// valued is a flag with a fixed set of values.
-type valued interface{ choices() []string }
-
-type choice struct {
-	*cli.StringFlag
-	values []string
-}
-
-func (c *choice) choices() []string { return c.values }
-
-type choiceSlice struct {
-	*cli.StringSliceFlag
-	values []string
-}
-
-func (c *choiceSlice) choices() []string { return c.values }
-
 // print writes v to standard output as the -o flag of c asks: as JSON, as YAML
 // with the same fields in the same order, or by text. All three say the same,
 // for all come from v.
