@@ -71,7 +71,7 @@ func markdown(app *cli.App, path []*cli.Command) []byte {
 	}
 	for _, par := range p.about {
 		if par.fixed {
-			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.TrimSpace(strings.Join(par.lines, "\n")))
+			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.Join(par.lines, "\n"))
 		} else {
 			fmt.Fprintf(&b, "\n%s\n", mdText(strings.Join(par.lines, "\n")))
 		}

@@ -97,9 +97,22 @@ func splitDescription(text string) (example []string, about []paragraph) {
 			}
 			continue
 		}
-		about = append(about, paragraph{lines, strings.HasPrefix(lines[0], " ") || strings.HasPrefix(lines[0], "\t")})
+		about = append(about, newParagraph(lines))
 	}
 	return example, about
+}
+
+// newParagraph takes the indentation off, which the first line has too.
+func newParagraph(lines []string) paragraph {
+	indent := lines[0][:len(lines[0])-len(strings.TrimLeft(lines[0], " \t"))]
+	if indent == "" {
+		return paragraph{lines: lines}
+	}
+	p := paragraph{fixed: true}
+	for _, line := range lines {
+		p.lines = append(p.lines, strings.TrimPrefix(line, indent))
+	}
+	return p
 }
 
 func isExample(lines []string) bool {
@@ -400,7 +413,7 @@ func (w *helpWriter) rows(rows [][2]string, column int) {
 
 func (w *helpWriter) paragraph(p paragraph) {
 	if p.fixed {
-		w.printf("%s\n", strings.Join(p.lines, "\n"))
+		w.printf("  %s\n", strings.Join(p.lines, "\n  "))
 		return
 	}
 	w.wrap("", strings.Join(p.lines, " "))

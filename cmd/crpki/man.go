@@ -47,6 +47,9 @@ func manPage(w io.Writer, app *cli.App, path []*cli.Command) error {
 	m := &manWriter{}
 	m.macro(".TH", strings.ToUpper(manName(p.name)), "1", "", "crpki", "crpki manual")
 
+	m.macro(".nh") // no hyphens: in a flag nobody could tell them from its own
+	m.macro(".ad", "l")
+
 	m.macro(".SH", "NAME")
 	m.text(manName(p.name) + " \\- " + roff(p.usage))
 
@@ -134,7 +137,7 @@ func (m *manWriter) fixed(lines []string) {
 	m.macro(".RS", "4")
 	m.macro(".nf")
 	for _, line := range lines {
-		if line = strings.TrimSpace(line); line == "" {
+		if line == "" {
 			m.macro(".sp")
 			continue
 		}
