@@ -24,6 +24,10 @@ import (
 //     several commands have means the same in each.
 func commands(e *env) []*cli.Command {
 	return []*cli.Command{
+		genCommand(e),
+		csrCommand(e),
+		signCommand(e),
+		renewCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),
