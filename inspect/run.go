@@ -54,54 +54,87 @@ type Options struct {
 	Waive func(Finding) string
 }
 
+// Run judges one piece of evidence. Whoever judges many makes a [Judge].
+func Run(e *Evidence, o Options) TargetReport { return NewJudge(o).Run(e) }
+
+// Judge holds the rules, prepared for many runs. It is safe for concurrent use.
+type Judge struct {
+	rules []weighed
+	byID  map[string]*weighed
+	waive func(Finding) string
+	// skips has, for every set of needs that can be met, the rules that cannot
+	// look: runs share these lists.
+	skips [NeedHosts << 1][]Skip
+}
+
+type weighed struct {
+	Rule
+	severity Severity
+	override bool
+}
+
+// NewJudge prepares the rules of o that are not switched off.
+func NewJudge(o Options) *Judge {
+	j := &Judge{waive: o.Waive, byID: make(map[string]*weighed, len(o.Rules))}
+	for _, rule := range o.Rules {
+		severity, override := o.Severities[rule.ID]
+		if !override {
+			severity = rule.Severity
+		}
+		if severity != 0 {
+			j.rules = append(j.rules, weighed{rule, severity, override})
+		}
+	}
+	for i := range j.rules {
+		j.byID[j.rules[i].ID] = &j.rules[i]
+	}
+	for has := range j.skips {
+		j.skips[has] = j.skipped(Need(has))
+	}
+	return j
+}
+
+func (j *Judge) skipped(has Need) (out []Skip) {
+	for _, rule := range j.rules {
+		if missing := rule.Needs &^ has; missing != 0 {
+			out = append(out, Skip{Rule: rule.ID, Missing: missingText(missing)})
+		}
+	}
+	return out
+}
+
 // Run judges the evidence by the rules. Findings come in the order of their
 // places. A rule that panics becomes a finding that names it: one bad rule must
 // not hide what the others see.
-func Run(e *Evidence, o Options) TargetReport {
-	r := runner{Options: o, evidence: e, has: e.has()}
-	r.report.Target = e.Target
+func (j *Judge) Run(e *Evidence) TargetReport {
+	r := run{Judge: j, evidence: e}
+	has := e.has()
 	subjects := e.Subjects()
-	r.report.Certificates = len(subjects)
-	for i := range o.Rules {
-		r.apply(&o.Rules[i], subjects)
+	r.report = TargetReport{Target: e.Target, Findings: []Finding{}, Certificates: len(subjects), Skipped: j.skips[has]}
+	for i := range j.rules {
+		if rule := &j.rules[i]; rule.Needs&^has == 0 {
+			r.apply(rule, subjects)
+		}
 	}
-	r.notes()
+	for _, n := range e.Material.Notes {
+		if rule := j.byID[n.Rule]; rule != nil {
+			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail})
+		}
+	}
 	sortFindings(r.report.Findings)
 	return r.report
 }
 
-type runner struct {
-	Options
+type run struct {
+	*Judge
 	evidence *Evidence
-	has      Need
 	report   TargetReport
 }
 
-func (r *runner) severity(rule *Rule) Severity {
-	if s, ok := r.Severities[rule.ID]; ok {
-		return s
-	}
-	return rule.Severity
-}
-
-func (r *runner) apply(rule *Rule, subjects []Subject) {
-	if rule.Each == nil && rule.Check == nil || r.severity(rule) == 0 {
-		return
-	}
-	if missing := rule.Needs &^ r.has; missing != 0 {
-		r.report.Skipped = append(r.report.Skipped, Skip{Rule: rule.ID, Missing: missingText(missing)})
-		return
-	}
-	for _, f := range r.findings(rule, subjects) {
-		r.add(rule, f)
-	}
-}
-
-// findings runs one rule.
-func (r *runner) findings(rule *Rule, subjects []Subject) (found []Finding) {
+func (r *run) apply(rule *weighed, subjects []Subject) {
 	defer func() {
 		if p := recover(); p != nil {
-			found = append(found, Finding{
+			r.add(rule, Finding{
 				Severity: Error, Origin: pki.Origin{Source: r.evidence.Target},
 				Message: fmt.Sprintf("the rule failed on this input (%v); please report it", p),
 			})
@@ -109,42 +142,32 @@ func (r *runner) findings(rule *Rule, subjects []Subject) (found []Finding) {
 	}()
 	if rule.Each != nil {
 		for i := range subjects {
-			found = append(found, rule.Each(r.evidence, &subjects[i])...)
+			r.addAll(rule, rule.Each(r.evidence, &subjects[i]))
 		}
 	}
 	if rule.Check != nil {
-		found = append(found, rule.Check(r.evidence)...)
+		r.addAll(rule, rule.Check(r.evidence))
 	}
-	return found
 }
 
-func (r *runner) add(rule *Rule, f Finding) {
+func (r *run) addAll(rule *weighed, found []Finding) {
+	for _, f := range found {
+		r.add(rule, f)
+	}
+}
+
+func (r *run) add(rule *weighed, f Finding) {
 	f.Rule = rule.ID
-	if s, ok := r.Severities[rule.ID]; ok {
-		f.Severity = s
-	} else if f.Severity == 0 {
-		f.Severity = rule.Severity
+	if rule.override || f.Severity == 0 {
+		f.Severity = rule.severity
 	}
 	if f.Fix == "" {
 		f.Fix = rule.Doc.Fix
 	}
-	if r.Waive != nil {
-		f.Waived = r.Waive(f)
+	if r.waive != nil {
+		f.Waived = r.waive(f)
 	}
 	r.report.Findings = append(r.report.Findings, f)
-}
-
-// notes turns what readers noted into findings of the rules of the same ID.
-func (r *runner) notes() {
-	byID := make(map[string]*Rule, len(r.Rules))
-	for i := range r.Rules {
-		byID[r.Rules[i].ID] = &r.Rules[i]
-	}
-	for _, n := range r.evidence.Material.Notes {
-		if rule := byID[n.Rule]; rule != nil && r.severity(rule) != 0 {
-			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail})
-		}
-	}
 }
 
 func missingText(missing Need) string {
