@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -211,6 +212,18 @@ func TestShellCompletion(t *testing.T) {
 		{"command below a command", "crpki completion power\t", "crpki|completion|powershell"},
 		{"global flag before the command", "crpki --quiet versi\t", "crpki|--quiet|version"},
 		{"help", "crpki help versi\t", "crpki|help|version"},
+		{"key type", "crpki gen --key-type ed\t", "crpki|gen|--key-type|ed25519"},
+		{"file", "crpki sign my\t", "crpki|sign|my key.pem"},
+		{"file as a value", "crpki gen --ca my\t", "crpki|gen|--ca|my key.pem"},
+		{"file behind an equals sign", "crpki gen --ca=my\t", "crpki|gen|--ca=my key.pem"},
+		{"file behind a colon", "crpki sign a:\t", "crpki|sign|a:b.pem"},
+		{"folder, not the file that begins so", "crpki gen --out-dir re\t", "crpki|gen|--out-dir|requests"},
+	}
+	files := func(dir string) {
+		for _, name := range []string{"my key.pem", "a:b.pem", "req"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		}
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "requests"), 0o700))
 	}
 	start := map[string]func(*testing.T) *terminal{
 		"bash": func(t *testing.T) *terminal {
@@ -236,6 +249,7 @@ func TestShellCompletion(t *testing.T) {
 				t.Skip("no " + program)
 			}
 			term := start(t)
+			files(term.cmd.Dir)
 			term.expect("ready")
 			for _, line := range lines {
 				t.Run(line.shows, func(t *testing.T) {
@@ -255,11 +269,14 @@ func TestShellCompletion(t *testing.T) {
 		for _, line := range lines {
 			t.Run(line.shows, func(t *testing.T) {
 				cmd := exec.Command("fish", "--no-config", "-c", "crpki completion fish | source; complete -C "+fmt.Sprintf("%q", strings.TrimSuffix(line.typed, "\t")))
-				cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+				cmd.Dir = t.TempDir()
+				files(cmd.Dir)
+				cmd.Env = append(os.Environ(), "HOME="+cmd.Dir)
 				out, err := cmd.Output()
 				require.NoError(t, err)
 				words := strings.Split(line.want, "|")
-				assert.Equal(t, words[len(words)-1], strings.TrimSpace(strings.Split(string(out), "\t")[0]), string(out))
+				got, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\t")
+				assert.Equal(t, words[len(words)-1], strings.TrimSuffix(got, "/"), string(out))
 			})
 		}
 	})

@@ -16,11 +16,11 @@ function __crpki_complete
     switch "$offer"
         case :files
             for path in (__fish_complete_path "$file")
-                echo $flag$path
+                echo "$flag$path"
             end
         case :dirs
             for path in (__fish_complete_directories "$file")
-                echo $flag$path
+                echo "$flag$path"
             end
     end
 end
