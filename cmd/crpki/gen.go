@@ -29,6 +29,8 @@ crpki gen --ip 10.96.0.50 --dns reg.example.com,*.reg.example.com
 crpki gen --preset connected-registry --ip 10.96.0.50
 # another certificate from the same CA
 crpki gen --ca certs/ca.crt --dns mirror.example.com --name mirror
+# many certificates at once; a second run changes only what must change
+crpki gen --spec certs.yaml --dry-run
 
 Writes into ./certs, unless --out-dir says another folder:
 
@@ -63,7 +65,7 @@ as a Go client would, for each of the names.`,
 func genFlags() []cli.Flag {
 	return slices.Concat(
 		nameFlags(), presetFlags(), lifetimeFlags("397"), []cli.Flag{clientFlag()}, subjectFlags(), keyFlags(),
-		caFlags(), newCAFlags(), fileFlags(defaultOutDir), []cli.Flag{baseNameFlag(), outputFlag("text", "json", "yaml")})
+		caFlags(), newCAFlags(), specFlags(), fileFlags(defaultOutDir), []cli.Flag{baseNameFlag(), outputFlag("text", "json", "yaml")})
 }
 
 func clientFlag() cli.Flag {
@@ -87,6 +89,9 @@ func (e *env) gen(c *cli.Context) error {
 	if c.Bool("list-presets") {
 		return e.listPresets(c)
 	}
+	if path := c.String("spec"); path != "" {
+		return genFromSpec(c, e, path)
+	}
 	if err := checkGen(c); err != nil {
 		return err
 	}
@@ -104,6 +109,8 @@ func (e *env) gen(c *cli.Context) error {
 func checkGen(c *cli.Context) error {
 	forNewCA := []string{"permit-dns", "permit-ip", "ca-name", "ca-days", "encrypt-ca-key"}
 	switch {
+	case c.String("spec-config") != "" || c.String("profile") != "":
+		return usageErrorf("--spec-config and --profile go with a csr.json of cfssl's, and --spec is missing")
 	case c.NArg() > 0 && c.Args().First() != "-":
 		return withHint(usageErrorf("crpki gen takes no argument %q", c.Args().First()), "names go behind a flag: --san "+shellQuote(c.Args().First()))
 	case c.Bool("self-signed"):

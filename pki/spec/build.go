@@ -11,6 +11,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +24,9 @@ import (
 type BuildOptions struct {
 	// Dir is put before the names of the files.
 	Dir string
-	// EncodeKey writes a new key; nil writes it unencrypted.
-	EncodeKey func(crypto.Signer) ([]byte, error)
+	// EncodeCAKey and EncodeKey write the new keys of CAs and of certificates;
+	// nil writes them unencrypted.
+	EncodeCAKey, EncodeKey func(crypto.Signer) ([]byte, error)
 }
 
 // Build makes the files that the plan announces, in memory. What is kept is
@@ -35,10 +37,7 @@ func (p *Plan) Build(ctx context.Context, o BuildOptions) ([]pki.File, error) {
 		return nil, err
 	}
 	b := builder{now: p.now, made: map[*step]*made{}}
-	if o.EncodeKey == nil {
-		o.EncodeKey = format.EncodeKey
-	}
-	if err := b.makeKeys(ctx, p.steps, o.EncodeKey); err != nil {
+	if err := b.makeKeys(ctx, p.steps, o); err != nil {
 		return nil, err
 	}
 	if err := b.all(p.steps); err != nil {
@@ -83,7 +82,7 @@ type builder struct {
 }
 
 // makeKeys makes the new keys, several at a time: RSA 4096 takes seconds.
-func (b *builder) makeKeys(ctx context.Context, steps []*step, encode func(crypto.Signer) ([]byte, error)) error {
+func (b *builder) makeKeys(ctx context.Context, steps []*step, o BuildOptions) error {
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
@@ -100,7 +99,7 @@ func (b *builder) makeKeys(ctx context.Context, steps []*step, encode func(crypt
 		}
 		wg.Go(func() {
 			defer func() { <-slot }()
-			m, err := newKey(s, encode)
+			m, err := newKey(s, o.encoder(s))
 			mu.Lock()
 			defer mu.Unlock()
 			b.made[s] = m
@@ -109,6 +108,17 @@ func (b *builder) makeKeys(ctx context.Context, steps []*step, encode func(crypt
 	}
 	wg.Wait()
 	return errors.Join(append(errs, context.Cause(ctx))...)
+}
+
+func (o BuildOptions) encoder(s *step) func(crypto.Signer) ([]byte, error) {
+	encode := o.EncodeKey
+	if s.ca != nil {
+		encode = o.EncodeCAKey
+	}
+	if encode == nil {
+		return format.EncodeKey
+	}
+	return encode
 }
 
 func newKey(s *step, encode func(crypto.Signer) ([]byte, error)) (*made, error) {
@@ -125,7 +135,11 @@ func (e *Entry) wrap(err error) error {
 	if err == nil {
 		return nil
 	}
-	return Problem{e.Pos, e.Name + ": " + err.Error()}
+	return e.problem(err)
+}
+
+func (e *Entry) problem(err error) Problem {
+	return Problem{Pos: e.Pos, Message: e.Name + ": " + strings.ReplaceAll(err.Error(), "\n", "; "), Err: err}
 }
 
 // all makes every certificate, issuers first, and looks at those that stay.
@@ -140,7 +154,7 @@ func (b *builder) all(steps []*step) error {
 		err := b.one(s)
 		failed[s] = err != nil
 		if err != nil && !errors.Is(err, errLocked) {
-			problems = append(problems, Problem{s.Pos, s.Name + ": " + err.Error()})
+			problems = append(problems, s.problem(err))
 		}
 	}
 	if len(problems) > 0 {
@@ -346,12 +360,8 @@ func (b *builder) files(p *Plan, dir string) []pki.File {
 	return files
 }
 
-// bundle is what a certificate's file holds: itself and the intermediates
-// above it. The root is left out: clients have it, or do not trust it.
+// bundle is what a certificate's file holds: itself and the chain above it.
 func (b *builder) bundle(s *step) []*x509.Certificate {
 	chain := b.chain(s)
-	if last := len(chain) - 1; last > 0 && isRoot(chain[last]) {
-		chain = chain[:last]
-	}
-	return chain
+	return append(chain[:1:1], s.behind(chain[1:])...)
 }

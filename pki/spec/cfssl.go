@@ -43,6 +43,7 @@ const (
 // wrapCFSSL makes a spec of a request: the CA it asks for, or the certificate
 // and the CA that signs it.
 func (r *reader) wrapCFSSL(data []byte) {
+	r.spec.FromCFSSL = true
 	pos := Position{File: r.spec.Source}
 	ref := cfsslRef{request: r.spec.Source, config: r.options.CFSSLConfig, profile: r.options.Profile, data: data}
 	ca := caEntry{CA: CA{Entry: Entry{Name: cfsslCAName, Pos: pos}, PathLen: -1}}
@@ -126,21 +127,27 @@ func (r *reader) request(pos Position, ref cfsslRef) (issue.CFSSLRequest, bool) 
 	if ref.request == "" {
 		return issue.CFSSLRequest{}, false
 	}
-	data, err := ref.data, error(nil)
-	if data == nil {
-		data, err = r.file(ref.request)
+	if ref.data != nil { // pos names the file
+		req, err := issue.ParseCFSSLRequest(ref.data)
+		return req, r.took(pos, ref, req, err)
 	}
-	var req issue.CFSSLRequest
-	if err == nil {
-		req, err = issue.ParseCFSSLRequest(data)
-		err = named(ref.request, err)
-	}
+	data, err := r.file(ref.request)
 	if err != nil {
 		r.fail(pos, err)
-		return req, false
+		return issue.CFSSLRequest{}, false
+	}
+	req, err := issue.ParseCFSSLRequest(data)
+	return req, r.took(pos, ref, req, named(ref.request, err))
+}
+
+// took reports whether a request could be read, and passes on its remarks.
+func (r *reader) took(pos Position, ref cfsslRef, req issue.CFSSLRequest, err error) bool {
+	if err != nil {
+		r.fail(pos, err)
+		return false
 	}
 	r.remark(Position{File: ref.request}, req.Remarks)
-	return req, true
+	return true
 }
 
 // named puts the file in front of what is wrong with it, each in turn.

@@ -170,12 +170,17 @@ func (r *reader) breakCircle(names []string) {
 	}
 }
 
-// checkPathLen counts the CAs above that do not allow ca to be there.
+// checkPathLen refuses a CA that one above does not allow to be there, or to
+// promise as many CAs below it as it does.
 func (r *reader) checkPathLen(ca *CA) {
-	below := 1 // CAs below the one looked at
-	for up := r.issuerOf(&ca.Entry); up != nil && below <= len(r.spec.CAs); up = r.issuerOf(&up.Entry) {
+	below := 1 + max(ca.PathLen, 0) // CAs below the one looked at
+	for up := r.issuerOf(&ca.Entry); up != nil && below <= len(r.spec.CAs)+max(ca.PathLen, 0); up = r.issuerOf(&up.Entry) {
 		if up.PathLen >= 0 && up.PathLen < below {
-			r.failf(ca.pos("ca"), "%s stands below %s, whose path-len %d allows %s below it", ca.Name, up.Name, up.PathLen, countCAs(up.PathLen))
+			with := ""
+			if ca.PathLen > 0 {
+				with = fmt.Sprintf(" with path-len %d", ca.PathLen)
+			}
+			r.failf(ca.pos("ca"), "%s%s stands below %s, whose path-len %d allows %s below it", ca.Name, with, up.Name, up.PathLen, countCAs(up.PathLen))
 			return
 		}
 		below++
@@ -221,6 +226,7 @@ func (r *reader) checkCert(c *Cert) {
 	case c.SelfSigned:
 	case c.Issuer != "":
 		r.knownCA(&c.Entry)
+	case c.broken:
 	case len(r.spec.CAs) == 1:
 		c.Issuer = r.spec.CAs[0].Name
 	case len(r.spec.CAs) == 0:

@@ -229,7 +229,7 @@ func (p *planner) wrongValidity(s *step) []string {
 // rounded leaves out what nobody wrote into a spec.
 func rounded(d time.Duration) time.Duration {
 	if d > 2*issue.Day {
-		return d.Round(time.Hour)
+		return d.Round(issue.Day)
 	}
 	return d.Round(time.Minute)
 }

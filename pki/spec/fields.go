@@ -354,7 +354,7 @@ func (r *reader) subjectFields(s *pkix.Name) []field {
 	return []field{
 		{"cn", r.text(&s.CommonName)},
 		{"org", r.textList(&s.Organization)},
-		{"unit", r.textList(&s.OrganizationalUnit)},
+		{"org-unit", r.textList(&s.OrganizationalUnit)},
 		{"country", r.textList(&s.Country)},
 		{"state", r.textList(&s.Province)},
 		{"locality", r.textList(&s.Locality)},

@@ -33,7 +33,7 @@ func parseJSON(source string, data []byte) (*node, error) {
 	}
 	behind := r.next()
 	if _, err := r.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, Problem{behind, "there is text behind the end of the JSON document"}
+		return nil, Problem{Pos: behind, Message: "there is text behind the end of the JSON document"}
 	}
 	return n, nil
 }
@@ -64,9 +64,9 @@ func (r *jsonReader) token() (json.Token, Position, error) {
 		pos = r.at(r.wrong(int(bad.Offset)))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, pos, Problem{r.at(len(r.data)), "the JSON document is cut off"}
+		return nil, pos, Problem{Pos: r.at(len(r.data)), Message: "the JSON document is cut off"}
 	}
-	return nil, pos, Problem{pos, "not JSON: " + err.Error()}
+	return nil, pos, Problem{Pos: pos, Message: "not JSON: " + err.Error()}
 }
 
 // wrong finds the character that the decoder stumbled over: the last that it
@@ -85,7 +85,7 @@ func (r *jsonReader) value(depth int) (*node, error) {
 		return nil, err
 	}
 	if depth > maxDepth {
-		return nil, Problem{pos, fmt.Sprintf("nested more than %d deep", maxDepth)}
+		return nil, Problem{Pos: pos, Message: fmt.Sprintf("nested more than %d deep", maxDepth)}
 	}
 	n := &node{pos: pos, size: 1}
 	switch t := t.(type) {
@@ -113,7 +113,7 @@ func (r *jsonReader) list(n *node, depth int) error {
 			return err
 		}
 		if !n.grow(child) {
-			return Problem{n.pos, fmt.Sprintf("more than %d values: this is not a spec", maxNodes)}
+			return Problem{Pos: n.pos, Message: fmt.Sprintf("more than %d values: this is not a spec", maxNodes)}
 		}
 		n.items = append(n.items, child)
 	}
@@ -133,7 +133,7 @@ func (r *jsonReader) object(n *node, depth int) error {
 			return err
 		}
 		if !n.grow(child) {
-			return Problem{n.pos, fmt.Sprintf("more than %d values: this is not a spec", maxNodes)}
+			return Problem{Pos: n.pos, Message: fmt.Sprintf("more than %d values: this is not a spec", maxNodes)}
 		}
 		n.pairs = append(n.pairs, pair{key: t.(string), pos: pos, value: child})
 	}

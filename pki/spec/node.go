@@ -93,7 +93,7 @@ func (n *node) merge(bases []*node) {
 func parse(source string, data []byte) (*node, error) {
 	whole := Position{File: source}
 	if len(data) > maxBytes {
-		return nil, Problem{whole, fmt.Sprintf("the file has more than %d KiB: this is not a spec", maxBytes>>10)}
+		return nil, Problem{Pos: whole, Message: fmt.Sprintf("the file has more than %d KiB: this is not a spec", maxBytes>>10)}
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if err := plainText(source, data); err != nil {
@@ -102,7 +102,7 @@ func parse(source string, data []byte) (*node, error) {
 	// The YAML lexer counts the line of a CRLF twice.
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, Problem{whole, "the file is empty"}
+		return nil, Problem{Pos: whole, Message: "the file is empty"}
 	}
 	if isJSONSource(source, data) {
 		return parseJSON(source, data)
@@ -124,12 +124,12 @@ func isJSONSource(source string, data []byte) bool {
 func plainText(source string, data []byte) error {
 	whole := Position{File: source}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return Problem{whole, "the file is UTF-16: save it as UTF-8"}
+		return Problem{Pos: whole, Message: "the file is UTF-16: save it as UTF-8"}
 	}
 	for i, line := 0, 1; i < len(data); {
 		r, n := utf8.DecodeRune(data[i:])
 		if r == utf8.RuneError && n == 1 || r < ' ' && r != '\n' && r != '\r' && r != '\t' {
-			return Problem{whole, fmt.Sprintf("line %d holds the byte 0x%02x: this is not a text file in UTF-8", line, data[i])}
+			return Problem{Pos: whole, Message: fmt.Sprintf("line %d holds the byte 0x%02x: this is not a text file in UTF-8", line, data[i])}
 		}
 		if r == '\n' {
 			line++

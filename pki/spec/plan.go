@@ -35,6 +35,11 @@ type Action struct {
 	Verdict Verdict  `json:"verdict"`
 	Reasons []string `json:"reasons"`
 	NewKey  bool     `json:"newKey"`
+	// Anchor is true for what clients trust: roots and self-signed
+	// certificates. NewAnchor says that what they trust so far will not do for
+	// the certificate that is made, or for those below it.
+	Anchor    bool `json:"anchor"`
+	NewAnchor bool `json:"newAnchor"`
 	// Files are the files that are written, by name in the folder.
 	Files []string `json:"files"`
 	// NotAfter is the end of the certificate: of the one that stays, or of the
@@ -128,6 +133,11 @@ func (s *step) action() Action {
 	if s.ca != nil {
 		a.Kind = "ca"
 	}
+	a.Anchor = s.up == nil && !s.external()
+	a.NewAnchor = a.Anchor && s.signs() && s.have.hasCert && (s.replaced != "" || s.cert != nil)
+	if c := s.have.cert(); s.verdict == Refuse && c != nil {
+		a.NotAfter = c.NotAfter
+	}
 	if a.Reasons == nil {
 		a.Reasons = []string{}
 	}
@@ -160,7 +170,7 @@ func (p *Plan) Err() error {
 	for _, s := range p.steps {
 		if s.verdict == Refuse {
 			e.CA = e.CA || s.ca != nil
-			e.Problems = append(e.Problems, Problem{s.Pos, s.Name + ": " + strings.Join(s.reasons, "; ")})
+			e.Problems = append(e.Problems, Problem{Pos: s.Pos, Message: s.Name + ": " + strings.Join(s.reasons, "; ")})
 		}
 	}
 	if len(e.Problems) == 0 {
@@ -222,6 +232,9 @@ func (p *planner) finish(s *step) {
 	if s.end.IsZero() {
 		s.end = p.endOf(s)
 	}
+	if s.signs() && s.end.Before(issue.ValidFrom(p.now, s.lifetime()).NotAfter) {
+		s.reasons = append(s.reasons, fmt.Sprintf("ends with its CA %s on %s", s.up.Name, s.end.UTC().Format(time.DateOnly)))
+	}
 	p.steps = append(p.steps, s)
 }
 
@@ -278,7 +291,7 @@ func (p *planner) newEnd(s *step) time.Time {
 
 func (p *planner) endOf(s *step) time.Time {
 	c := s.have.cert()
-	if s.signs() || c == nil {
+	if s.signs() || s.verdict == Refuse || c == nil {
 		return p.newEnd(s)
 	}
 	if s.up != nil && s.up.end.Before(c.NotAfter) {
@@ -489,28 +502,32 @@ func inDays(d time.Duration) string {
 
 // checkChain looks at what stands behind a certificate that is kept.
 func (p *planner) checkChain(s *step) {
-	var behind []*x509.Certificate
+	var above []*x509.Certificate
 	for up := s.up; up != nil; up = up.up {
-		if up.signs() && up.up != nil {
+		if up.verdict == Refuse {
+			return
+		}
+		if up.signs() && (up.up != nil || s.ca != nil) {
 			s.verdict, s.reasons = Rebundle, append(s.reasons, fmt.Sprintf("its chain changes: %s is new", up.Name+certExt))
 			return
 		}
-		behind = append(behind, up.intermediates()...)
+		if up.external() {
+			above = append(above, up.have.chain...)
+		} else if c := up.have.cert(); c != nil {
+			above = append(above, c)
+		}
 	}
-	if !slices.EqualFunc(s.have.chain[1:], behind, (*x509.Certificate).Equal) {
+	if !slices.EqualFunc(s.have.chain[1:], s.behind(above), (*x509.Certificate).Equal) {
 		s.verdict, s.reasons = Rebundle, append(s.reasons, "the chain behind it is not that of its CA")
 	}
 }
 
-// intermediates are the certificates of a CA as it is that stand in the files
-// of what it signs: all but a root.
-func (s *step) intermediates() []*x509.Certificate {
-	chain := s.have.chain
-	if !s.external() {
-		chain = chain[:min(1, len(chain))]
+// behind is what of the chain above stands in the file of an entry. A server
+// does not send the root: clients have it, or do not trust it. An intermediate
+// has it behind, so that its file is all that is needed to sign.
+func (s *step) behind(above []*x509.Certificate) []*x509.Certificate {
+	if n := len(above); s.cert != nil && n > 0 && isRoot(above[n-1]) {
+		return above[:n-1]
 	}
-	if n := len(chain); n > 0 && isRoot(chain[n-1]) {
-		chain = chain[:n-1]
-	}
-	return chain
+	return above
 }

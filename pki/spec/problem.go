@@ -25,9 +25,14 @@ func (p Position) String() string {
 type Problem struct {
 	Pos     Position
 	Message string
+	// Err is the error that Message tells of, if there is one.
+	Err error
 }
 
 func (p Problem) Error() string { return p.Pos.String() + ": " + p.Message }
+
+// Unwrap gives the error behind the problem.
+func (p Problem) Unwrap() error { return p.Err }
 
 // Problems is everything that is wrong with a spec, in the order of the file.
 // It is the error that [Read] returns.

@@ -76,7 +76,7 @@ type defaults struct {
 }
 
 func (r *reader) failf(pos Position, format string, args ...any) {
-	r.problems = append(r.problems, Problem{pos, fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
 // fail tells each part of a joined error by itself, on one line.
@@ -92,7 +92,7 @@ func (r *reader) fail(pos Position, err error) {
 
 func (r *reader) remark(pos Position, remarks []string) {
 	for _, text := range remarks {
-		r.spec.Remarks = append(r.spec.Remarks, Problem{pos, text})
+		r.spec.Remarks = append(r.spec.Remarks, Problem{Pos: pos, Message: text})
 	}
 }
 
@@ -146,13 +146,14 @@ func (r *reader) ca(n *node) {
 }
 
 func (r *reader) begin(e *Entry, n *node, where string, fields []field) {
+	before := len(r.problems)
 	e.Pos = n.pos
 	if n.kind == isNull {
 		r.failf(n.pos, "%s is empty", where)
 		return
 	}
 	e.at = r.mapping(n, where, fields)
-	if _, ok := e.at["name"]; !ok && n.kind == isMap {
+	if _, ok := e.at["name"]; !ok && len(r.problems) == before {
 		r.failf(n.pos, "name is missing: it becomes the name of the files")
 	}
 }

@@ -24,7 +24,7 @@ cas:
     path-len: 0
     validity: 1y
   - name: root
-    subject: {cn: Example Registry CA, org: [Example, Example Two], unit: U, country: DE, state: S, locality: L}
+    subject: {cn: Example Registry CA, org: [Example, Example Two], org-unit: U, country: DE, state: S, locality: L}
     key-type: rsa-3072
     permit-dns: [example.internal, svc.cluster.local]
     permit-ip: 10.0.0.0/8
@@ -149,6 +149,7 @@ func TestReadTellsWhatIsWrongAndWhere(t *testing.T) {
 		{"an entry is a text", "version: 1\ncas: [root]\n", `certs.yaml:2:7: an entry of cas has to be a mapping (key: value), but this is "root"`},
 		{"empty entry", "version: 1\ncas:\n-\n", "certs.yaml:3:3: an entry of cas is empty"},
 		{"no name", "version: 1\ncas:\n- path-len: 0\n", "certs.yaml:3:3: name is missing: it becomes the name of the files"},
+		{"a misspelt name is not missing", "version: 1\ncas: [{name: r}, {name: s}]\ncerts:\n- nmae: a\n", `certs.yaml:4:3: unknown key "nmae" in an entry of certs: did you mean "name"?`},
 		{"name without value", "version: 1\ncas:\n- name:\n", "certs.yaml:3:9: the value is missing"},
 		{"boolean for a name", "version: 1\ncas:\n- name: true\n", `certs.yaml:3:9: true stands for a truth value: put quotes around it if it is a word ("true")`},
 		{"path as a name", "version: 1\ncas:\n- name: ../root\n", `certs.yaml:3:9: name "../root": it is the name of a file, not a path: the folder is out-dir`},
@@ -172,6 +173,7 @@ func TestReadTellsWhatIsWrongAndWhere(t *testing.T) {
 		{"circle", "version: 1\ncas:\n- {name: a, ca: b}\n- {name: b, ca: c}\n- {name: c, ca: b}\n", "certs.yaml:4:17: the CAs sign each other in a circle: b ← c ← b"},
 		{"path length", "version: 1\ncas:\n- {name: a, path-len: 0}\n- {name: b, ca: a}\n", "certs.yaml:4:17: b stands below a, whose path-len 0 allows no CA below it"},
 		{"path length further up", "version: 1\ncas:\n- {name: a, path-len: 1}\n- {name: b, ca: a}\n- {name: c, ca: b}\n", "certs.yaml:5:17: c stands below a, whose path-len 1 allows one CA below it"},
+		{"path length of a CA below", "version: 1\ncas:\n- {name: a, path-len: 2}\n- {name: b, ca: a, path-len: 2}\n", "certs.yaml:4:17: b with path-len 2 stands below a, whose path-len 2 allows 2 CAs below it"},
 		{"path-len in words", ca + "  path-len: none\n", `certs.yaml:4:13: this is "none": it has to be a whole number from 0 to 100`},
 		{"negative path-len", ca + "  path-len: -1\n", `certs.yaml:4:13: this is "-1": it has to be a whole number from 0 to 100`},
 		{"key type", ca + "  key-type: rsa\n", `certs.yaml:4:13: key type "rsa": not one of ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096, ed25519`},

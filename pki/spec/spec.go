@@ -27,6 +27,9 @@ type Spec struct {
 	// CAs are in the order of the file; an issuer may stand below what it signs.
 	CAs   []CA
 	Certs []Cert
+	// FromCFSSL is true when a certificate request of cfssl's stood in place of
+	// a spec.
+	FromCFSSL bool
 	// Remarks say what was normalised ("took the host out of the URL …") and
 	// what was passed over.
 	Remarks []Problem

@@ -29,10 +29,15 @@ type Sources struct {
 	// File gives the content of a CA's files that lie elsewhere; see
 	// [ReadOptions.File].
 	File func(path string) ([]byte, error)
-	// Password opens protected keys; nil when none was given. It is asked
-	// while loading.
-	Password format.PasswordFunc
-	// Ask opens them as well, but is asked only when a key is needed to sign.
+	// CA and Cert open protected keys of CAs and of certificates.
+	CA, Cert Passwords
+}
+
+// Passwords open protected keys. The zero value has none.
+type Passwords struct {
+	// Given is asked while loading; nil when the user gave no password.
+	Given format.PasswordFunc
+	// Ask is asked when a key is needed that Given did not open.
 	Ask format.PasswordFunc
 }
 
@@ -57,7 +62,8 @@ type present struct {
 	keyErr error
 	// unlock asks for the password of a protected key; nil when there is no
 	// need.
-	unlock func() (crypto.Signer, error)
+	unlock    func() (crypto.Signer, error)
+	passwords Passwords
 }
 
 // cert is the entry's own certificate, or nil.
@@ -88,7 +94,10 @@ func (s *Spec) Load(src Sources) (*State, error) {
 	st := &State{entries: map[string]*present{}}
 	l := &loader{src: src}
 	for _, e := range s.entries() {
-		p := &present{}
+		p := &present{passwords: src.Cert}
+		if s.ca(e.Name) != nil {
+			p.passwords = src.CA
+		}
 		if ca := s.ca(e.Name); ca != nil && ca.From != nil {
 			l.from(p, ca)
 		} else {
@@ -218,12 +227,12 @@ func certsOf(file string, certs []pki.Cert) ([]*x509.Certificate, error) {
 
 func (l *loader) takeKey(p *present, data []byte) {
 	p.hasKey = true
-	key, err := decodeKey(p.keyFile, data, l.src.Password)
+	key, err := decodeKey(p.keyFile, data, p.passwords.Given)
 	switch {
 	case err == nil:
 		p.key = key
-	case errors.Is(err, format.ErrPasswordNeeded) && l.src.Ask != nil:
-		p.unlock = func() (crypto.Signer, error) { return decodeKey(p.keyFile, data, l.src.Ask) }
+	case errors.Is(err, format.ErrPasswordNeeded) && p.passwords.Ask != nil:
+		p.unlock = func() (crypto.Signer, error) { return decodeKey(p.keyFile, data, p.passwords.Ask) }
 	case isPasswordError(err):
 		l.fail(err)
 	default:
@@ -259,9 +268,9 @@ func oneKey(file string, keys []pki.Key) (crypto.Signer, error) {
 // takeBoth reads a file that holds certificate and key: PKCS#12, or PEM. Its
 // password may be needed to see even the certificate.
 func (l *loader) takeBoth(p *present, data []byte) {
-	password := l.src.Password
+	password := p.passwords.Given
 	if password == nil {
-		password = l.src.Ask
+		password = p.passwords.Ask
 	}
 	m, err := format.Decode(p.certFile, data, format.Options{Password: password})
 	if err != nil {

@@ -23,7 +23,7 @@ func parseYAML(source string, data []byte) (n *node, err error) {
 	// file which cannot be read, not an end of the program.
 	defer func() {
 		if p := recover(); p != nil {
-			n, err = nil, Problem{Position{File: source}, "not YAML that can be read"}
+			n, err = nil, Problem{Pos: Position{File: source}, Message: "not YAML that can be read"}
 		}
 	}()
 	tokens := lexer.Tokenize(string(data))
@@ -42,7 +42,7 @@ func parseYAML(source string, data []byte) (n *node, err error) {
 // has no limits of its own, its stack or minutes of time.
 func (r *yamlReader) bound(tokens token.Tokens) error {
 	if len(tokens) > maxTokens {
-		return Problem{Position{File: r.source}, fmt.Sprintf("more than %d words: this is not a spec", maxTokens)}
+		return Problem{Pos: Position{File: r.source}, Message: fmt.Sprintf("more than %d words: this is not a spec", maxTokens)}
 	}
 	brackets, row, line := 0, 0, 0
 	for _, t := range tokens {
@@ -62,7 +62,7 @@ func (r *yamlReader) bound(tokens token.Tokens) error {
 			row = 0
 		}
 		if brackets > maxDepth || row > maxDepth {
-			return Problem{r.at(t), fmt.Sprintf("nested more than %d deep", maxDepth)}
+			return Problem{Pos: r.at(t), Message: fmt.Sprintf("nested more than %d deep", maxDepth)}
 		}
 	}
 	return nil
@@ -83,9 +83,9 @@ func (r *yamlReader) syntax(err error) error {
 		GetToken() *token.Token
 	}
 	if !errors.As(err, &e) {
-		return Problem{Position{File: r.source}, "not YAML: " + err.Error()}
+		return Problem{Pos: Position{File: r.source}, Message: "not YAML: " + err.Error()}
 	}
-	return Problem{r.at(e.GetToken()), "not YAML: " + e.GetMessage()}
+	return Problem{Pos: r.at(e.GetToken()), Message: "not YAML: " + e.GetMessage()}
 }
 
 func (r *yamlReader) document(file *ast.File) (*node, error) {
@@ -99,12 +99,12 @@ func (r *yamlReader) document(file *ast.File) (*node, error) {
 			if t == nil {
 				t = d.Body.GetToken()
 			}
-			return nil, Problem{r.at(t), "a second YAML document begins here: a spec is one document"}
+			return nil, Problem{Pos: r.at(t), Message: "a second YAML document begins here: a spec is one document"}
 		}
 		body = d.Body
 	}
 	if body == nil {
-		return nil, Problem{Position{File: r.source}, "the file is empty"}
+		return nil, Problem{Pos: Position{File: r.source}, Message: "the file is empty"}
 	}
 	n := r.value(body, 0)
 	if len(r.errs) > 0 {
@@ -114,7 +114,7 @@ func (r *yamlReader) document(file *ast.File) (*node, error) {
 }
 
 func (r *yamlReader) fail(t *token.Token, format string, args ...any) *node {
-	r.errs = append(r.errs, Problem{r.at(t), fmt.Sprintf(format, args...)})
+	r.errs = append(r.errs, Problem{Pos: r.at(t), Message: fmt.Sprintf(format, args...)})
 	return &node{pos: r.at(t), size: 1}
 }
 
