@@ -28,6 +28,7 @@ func commands(e *env) []*cli.Command {
 		csrCommand(e),
 		signCommand(e),
 		renewCommand(e),
+		p12Command(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),
