@@ -281,7 +281,7 @@ func (r *renewal) replace() error {
 	if r.ca != nil {
 		o.Chain = factsOfAll(r.ca.Chain)
 	} else if !r.c.Bool("reuse-key") {
-		r.warnf("clients trusted the old certificate: they have to be given the new one, %s", r.path)
+		r.warnf("clients trusted the old certificate: they have to be given the new one, %s", r.trustedPath())
 	}
 	o.Next = []string{"crpki inspect " + shellQuote(r.path)}
 	return r.write(r.c, o, files, true)
@@ -303,11 +303,19 @@ func (r *renewal) files() ([]artifact, error) {
 	case !r.c.Bool("reuse-key"):
 		files = append(files, artifact{what: "private key of the server", File: pki.File{Path: r.keyPath, Mode: modeOf(r.keyPath, pki.ModePrivate), Data: key}})
 	}
-	// Beside a self-signed certificate, ca.crt is a copy of it.
-	if ca := filepath.Join(filepath.Dir(r.path), caBase+".crt"); r.ca == nil && r.holdsOld(ca) {
+	if ca := r.trustedPath(); r.ca == nil && ca != r.path {
 		files = append(files, artifact{what: "certificate that clients are to trust", File: pki.File{Path: ca, Mode: modeOf(ca, pki.ModePublic), Data: format.EncodeCerts(r.cert)}})
 	}
 	return files, nil
+}
+
+// trustedPath is the file for clients of a self-signed certificate: the ca.crt
+// beside it, if that is a copy.
+func (r *renewal) trustedPath() string {
+	if ca := filepath.Join(filepath.Dir(r.path), caBase+".crt"); r.holdsOld(ca) {
+		return ca
+	}
+	return r.path
 }
 
 func (r *renewal) holdsOld(path string) bool {

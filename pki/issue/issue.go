@@ -19,9 +19,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -107,10 +107,12 @@ func (ca *CA) NewIntermediate(key crypto.Signer, r CARequest) (*CA, error) {
 	if err := ca.limit(t); err != nil {
 		return nil, err
 	}
-	if subject := t.Subject.ToRDNSequence().String(); slices.ContainsFunc(ca.Chain, func(c *x509.Certificate) bool {
-		return c.Subject.ToRDNSequence().String() == subject
-	}) {
-		return nil, fmt.Errorf("intermediate CA %q: the CA above has the same subject, and clients find an issuer by it: choose another", subject)
+	raw, err := asn1.Marshal(t.Subject.ToRDNSequence())
+	if err != nil {
+		return nil, fmt.Errorf("encode subject: %w", err)
+	}
+	if ca.hasSubject(raw) {
+		return nil, fmt.Errorf("intermediate CA %q: a CA above has the same subject, and clients find an issuer by it: choose another", t.Subject)
 	}
 	cert, err := signed{template: t, pub: key.Public(), signer: ca.Signer, chain: ca.Chain}.certificate()
 	if err != nil {

@@ -325,6 +325,17 @@ func TestLeafNeverHasTheSubjectOfItsCA(t *testing.T) {
 	}
 }
 
+// OpenSSL compares names without regard to case, blanks and string types: a CA
+// that it made itself has its name in a UTF8String.
+func TestLeafNeverHasNearlyTheSubjectOfItsCA(t *testing.T) {
+	utf8Name := []byte{0x30, 0x14, 0x31, 0x12, 0x30, 0x10, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x09, 'R', 'e', 'g', '.', 'L', 'o', 'c', 'a', 'l'}
+	key, template := freshKey(t), caTemplate("")
+	template.RawSubject = utf8Name
+	ca := open(t, createCert(t, template, template, key.Public(), key), key)
+	leaf := mustIssue(t, ca, names(t, "reg.local"))
+	assert.Regexp(t, `^SERIALNUMBER=[0-9a-f]{8},CN=reg.local$`, leaf.Subject.String())
+}
+
 // With only IP names, OpenSSL reads the common name 10.96.0.50 as a DNS name
 // and holds it against the constraints on those.
 func TestCommonNameUnderNameConstraints(t *testing.T) {

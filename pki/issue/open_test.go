@@ -146,7 +146,7 @@ func TestIntermediateRefuses(t *testing.T) {
 		_, err := root.NewIntermediate(freshKey(t), issue.CARequest{
 			Subject: pkix.Name{CommonName: "Acme CA"}, Validity: issue.ValidFrom(now, issue.Day),
 		})
-		assert.ErrorContains(t, err, "the CA above has the same subject")
+		assert.ErrorContains(t, err, "a CA above has the same subject")
 	})
 	t.Run("a longer life than the CA above", func(t *testing.T) {
 		_, err := root.NewIntermediate(freshKey(t), issue.CARequest{Validity: issue.ValidFrom(now, 2*issue.DefaultCALifetime)})

@@ -1,7 +1,6 @@
 package issue
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -66,12 +65,31 @@ func (ca *CA) chooseSubject(t *x509.Certificate, pub crypto.PublicKey, r Request
 
 // hasSubject reports whether a CA of the chain is called so.
 func (ca *CA) hasSubject(raw []byte) bool {
+	name := foldedName(raw)
 	for _, c := range ca.Chain {
-		if bytes.Equal(c.RawSubject, raw) {
+		if foldedName(c.RawSubject) == name {
 			return true
 		}
 	}
 	return false
+}
+
+// foldedName is the same for names that OpenSSL takes for the same: it passes
+// over case, surplus blanks and string types (X509_NAME_cmp, RFC 5280, 7.1).
+func foldedName(raw []byte) string {
+	var rdns pkix.RDNSequence
+	if _, err := asn1.Unmarshal(raw, &rdns); err != nil {
+		return string(raw)
+	}
+	var b strings.Builder
+	for _, rdn := range rdns {
+		for _, a := range rdn {
+			value := strings.Join(strings.Fields(strings.ToLower(fmt.Sprint(a.Value))), " ")
+			fmt.Fprintf(&b, "%s=%q+", a.Type, value)
+		}
+		b.WriteByte(',')
+	}
+	return b.String()
 }
 
 // rebuilt is a parsed name that can be encoded again with another common name

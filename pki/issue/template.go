@@ -43,7 +43,7 @@ func caTemplate(pub crypto.PublicKey, r CARequest, label string) (*x509.Certific
 	}
 	t.Subject = r.Subject
 	if t.Subject.CommonName == "" {
-		t.Subject.CommonName = label + " " + keyDigits(pub)
+		t.Subject.CommonName = CAName(label, pub)
 	}
 	t.IsCA = true
 	t.MaxPathLen, t.MaxPathLenZero = r.PathLen, r.PathLen == 0
@@ -125,6 +125,11 @@ func keyID(pub crypto.PublicKey) ([]byte, error) {
 	sum := sha256.Sum256(info.Key.Bytes)
 	return sum[:20], nil
 }
+
+// CAName is the common name of a CA that is called label: a few digits of its
+// key's identifier follow. Clients find an issuer by its name, so two CAs that
+// share one (the second made anew with other keys) are mistaken for each other.
+func CAName(label string, pub crypto.PublicKey) string { return label + " " + keyDigits(pub) }
 
 // keyDigits is the beginning of the key's identifier, for names that people
 // tell apart: "3f9a1c2b".
