@@ -45,7 +45,7 @@ const aboutP12 = "PKCS#12"
 func p12PackCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "pack",
-		Usage: "make a key store from a certificate, its chain and its private key",
+		Usage: "make a key store of private key, certificate and chain",
 		Description: `crpki p12 pack certs/tls.crt certs/ca.crt
 # no prompt: the password is the first line of a file
 crpki p12 pack certs/tls.crt certs/tls.key certs/ca.crt --password-file secret --out server.p12
