@@ -106,8 +106,14 @@ func (j *Judge) skipped(has Need) (out []Skip) {
 // Run judges the evidence by the rules. Findings come in the order of their
 // places. A rule that panics becomes a finding that names it: one bad rule must
 // not hide what the others see.
-func (j *Judge) Run(e *Evidence) TargetReport {
-	r := run{Judge: j, evidence: e}
+func (j *Judge) Run(e *Evidence) TargetReport { return j.run(e, true) }
+
+// RunEach judges each certificate alone. It is for pieces of a heap that is too
+// large to be looked at as a whole.
+func (j *Judge) RunEach(e *Evidence) TargetReport { return j.run(e, false) }
+
+func (j *Judge) run(e *Evidence, whole bool) TargetReport {
+	r := run{Judge: j, evidence: e, whole: whole}
 	has := e.has()
 	subjects := e.Subjects()
 	r.report = TargetReport{Target: e.Target, Findings: []Finding{}, Certificates: len(subjects), Skipped: j.skips[has]}
@@ -128,6 +134,7 @@ func (j *Judge) Run(e *Evidence) TargetReport {
 type run struct {
 	*Judge
 	evidence *Evidence
+	whole    bool
 	report   TargetReport
 }
 
@@ -145,7 +152,7 @@ func (r *run) apply(rule *weighed, subjects []Subject) {
 			r.addAll(rule, rule.Each(r.evidence, &subjects[i]))
 		}
 	}
-	if rule.Check != nil {
+	if rule.Check != nil && r.whole {
 		r.addAll(rule, rule.Check(r.evidence))
 	}
 }
