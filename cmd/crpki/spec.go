@@ -166,20 +166,9 @@ func (r *specRun) file(path string) ([]byte, error) {
 
 // plan compares the spec with the files.
 func (r *specRun) plan() (*spec.Plan, error) {
-	if !r.c.Bool("dry-run") { // a run that was killed may have left work to finish
-		if err := emit.Recover(r.dir); err != nil {
-			return nil, asUsage(err)
-		}
-	}
-	var out fs.FS
-	switch info, err := os.Stat(r.dir); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, usageErrorf("the folder %s: %w", r.dir, pathCause(err))
-	case !info.IsDir():
-		return nil, usageErrorf("the folder %s: it is a file", r.dir)
-	default:
-		out = os.DirFS(r.dir)
+	out, err := r.openDir()
+	if err != nil {
+		return nil, err
 	}
 	state, err := r.spec.Load(spec.Sources{
 		Out: out, OutName: filepath.ToSlash(r.dir), File: r.file, CA: r.passwords("ca-key-"), Cert: r.passwords("key-"),
@@ -188,6 +177,24 @@ func (r *specRun) plan() (*spec.Plan, error) {
 		return nil, asUsage(err)
 	}
 	return r.spec.Plan(state, r.now, spec.PlanOptions{Force: r.c.Bool("force")}), nil
+}
+
+// openDir is the folder of the certificates, nil when it is not there yet.
+func (r *specRun) openDir() (fs.FS, error) {
+	switch info, err := os.Stat(r.dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, usageErrorf("the folder %s: %w", r.dir, pathCause(err))
+	case !info.IsDir():
+		return nil, usageErrorf("the folder %s: it is a file", r.dir)
+	}
+	if !r.c.Bool("dry-run") { // a run that was killed may have left work to finish
+		if err := emit.Recover(r.dir); err != nil {
+			return nil, asUsage(err)
+		}
+	}
+	return os.DirFS(r.dir), nil
 }
 
 // passwords open the keys that are there: by the flags with prefix for all of
