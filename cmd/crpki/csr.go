@@ -53,7 +53,7 @@ func (e *env) csr(c *cli.Context) error {
 	if err := needNames(c, names); err != nil {
 		return err
 	}
-	key, err := e.leafKey(c, name+".key")
+	key, err := e.leafKey(c, name+".key", keyType(c))
 	if err != nil {
 		return err
 	}

@@ -146,6 +146,7 @@ type generation struct {
 	ca *issue.CA // the one that signs the leaf; nil when that signs itself
 	// rootKey and subKey are the keys of the CAs that were made.
 	rootKey, subKey *privateKey
+	newLeafKey      keyMaker
 	key             privateKey
 	leaf            *x509.Certificate
 
@@ -170,6 +171,9 @@ func (e *env) newGeneration(c *cli.Context) (*generation, error) {
 
 // make makes all certificates and keys, and writes nothing.
 func (g *generation) make() error {
+	if g.newLeafKey = keyType(g.c); g.c.String("key") == "" {
+		g.newLeafKey = g.newLeafKey.ahead()
+	}
 	for _, step := range []func() error{g.makeRoot, g.makeIntermediate, g.makeLeaf, g.makeFiles} {
 		if err := step(); err != nil {
 			return err
@@ -222,7 +226,7 @@ const defaultIntermediateLifetime = 1825 * issue.Day
 // caRequest is what the flags say about a new CA, and its key.
 func (g *generation) caRequest(label, file string, fallback time.Duration) (privateKey, issue.CARequest, error) {
 	var r issue.CARequest
-	key, err := g.newKey(g.c, "ca-key-", file+".key")
+	key, err := g.newKey(g.c, "ca-key-", file+".key", keyType(g.c))
 	if err != nil {
 		return key, r, err
 	}
@@ -261,7 +265,7 @@ func (g *generation) makeLeaf() error {
 	if err != nil {
 		return err
 	}
-	if g.key, err = g.leafKey(g.c, g.name+".key"); err != nil {
+	if g.key, err = g.leafKey(g.c, g.name+".key", g.newLeafKey); err != nil {
 		return err
 	}
 	r := issue.Request{Names: g.names, Subject: subject(g.c), Client: g.c.Bool("client"), Validity: v}

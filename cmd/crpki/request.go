@@ -301,28 +301,48 @@ type privateKey struct {
 	path string
 }
 
+// keyMaker makes the key of a certificate.
+type keyMaker func() (crypto.Signer, error)
+
+// keyType makes keys of --key-type.
+func keyType(c *cli.Context) keyMaker {
+	return func() (crypto.Signer, error) { return issue.NewKey(issue.KeyType(c.String("key-type"))) }
+}
+
+// ahead begins to make the key at once, on another processor: RSA takes a
+// second or more, and there may be two to make.
+func (m keyMaker) ahead() keyMaker {
+	type result struct {
+		key crypto.Signer
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		key, err := m()
+		done <- result{key, err}
+	}()
+	return func() (crypto.Signer, error) { r := <-done; return r.key, r.err }
+}
+
 // leafKey is the key of --key, or a new one.
-func (e *env) leafKey(c *cli.Context, name string) (privateKey, error) {
+func (e *env) leafKey(c *cli.Context, name string, m keyMaker) (privateKey, error) {
 	if path := c.String("key"); path != "" {
 		return e.existingKey(c, "key-", path)
 	}
-	return e.newKey(c, "key-", name)
+	return e.newKey(c, "key-", name, m)
 }
 
-// newKey makes a key of --key-type. prefix is "key-" or "ca-key-": the flags
-// with it say whether it is encrypted.
-func (e *env) newKey(c *cli.Context, prefix, name string) (privateKey, error) {
+// newKey makes a key. prefix is "key-" or "ca-key-": the flags with it say
+// whether it is encrypted.
+func (e *env) newKey(c *cli.Context, prefix, name string, m keyMaker) (privateKey, error) {
 	var key privateKey
-	kind, err := issue.ParseKeyType(c.String("key-type"))
-	if err != nil {
-		return key, usageErrorf("--key-type: %w", err)
-	}
+	var err error
 	if wantsPassword(c, prefix) {
 		if key.password, err = e.newPassword(c, prefix, name); err != nil {
 			return key, err
 		}
 	}
-	key.Signer, err = issue.NewKey(kind)
+	key.Signer, err = m()
 	return key, err
 }
 
