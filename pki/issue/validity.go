@@ -1,13 +1,12 @@
 package issue
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"time"
-
-	"crypto/x509"
 
 	"github.com/cloudflare/cfssl/helpers"
 )
