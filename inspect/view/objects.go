@@ -1102,6 +1102,7 @@ var objects = [...]object{
 
 // curves are the named curves that OpenSSL knows, with the size of their order in bits.
 var curves = [...]curve{
+	{"SM2", 256, ""},
 	{"brainpoolP160r1", 160, ""},
 	{"brainpoolP160t1", 160, ""},
 	{"brainpoolP192r1", 192, ""},

@@ -94,8 +94,11 @@ func curves() [][3]string {
 	for _, m := range curveName.FindAllStringSubmatch(run("ecparam", "-list_curves"), -1) {
 		text := run("ecparam", "-text", "-noout", "-name", m[1])
 		found := bits.FindStringSubmatch(text)
-		if found == nil || strings.HasPrefix(m[1], "Oakley-") { // SM2, whose size it does not tell; no identifier
+		switch {
+		case strings.HasPrefix(m[1], "Oakley-"): // has no identifier
 			continue
+		case found == nil: // SM2, whose size it does not tell
+			found = []string{"", "256"}
 		}
 		c := [3]string{m[1], found[1]}
 		if n := nist.FindStringSubmatch(text); n != nil {
