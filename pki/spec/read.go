@@ -189,25 +189,32 @@ func (r *reader) cert(n *node) {
 	r.spec.Certs = append(r.spec.Certs, e.Cert)
 }
 
-// applyPresets adds the names of the presets behind those that were given.
+// applyPresets adds the names of the presets behind those that were given. A
+// service is a preset by itself, as it is among the flags.
 func (r *reader) applyPresets(e *certEntry) {
-	for _, p := range e.presets {
+	presets := e.presets
+	if e.preset.Service != "" && !slices.ContainsFunc(presets, func(p placed) bool { return p.text == servicePreset }) {
+		presets = append(presets, placed{servicePreset, e.pos("service")})
+	}
+	var reads []string
+	for _, p := range presets {
 		preset, err := issue.FindPreset(p.text)
-		if err == nil {
-			var names pki.Names
-			names, err = preset.Names(e.preset)
-			e.Names = append(e.Names, names...)
+		if err != nil {
+			r.fail(p.pos, err)
+			return
 		}
+		reads = append(reads, preset.Reads...)
+		names, err := preset.Names(e.preset)
 		if err != nil {
 			r.fail(p.pos, err)
 		}
-	}
-	if len(e.presets) > 0 {
-		return
+		e.Names = append(e.Names, names...)
 	}
 	for _, key := range []string{"namespace", "release", "service", "cluster-domain", "ha"} {
-		if pos, ok := e.at[key]; ok {
-			r.failf(pos, "%s means something to a preset only, and there is no preset here", key)
+		if pos, ok := e.at[key]; ok && !slices.Contains(reads, key) {
+			r.failf(pos, "%s has no effect: it is for a preset that reads it", key)
 		}
 	}
 }
+
+const servicePreset = "in-cluster-service"

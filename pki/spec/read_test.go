@@ -39,7 +39,7 @@ certs:
     ip: [10.0.0.1, 10.0.0.2]
     uri: spiffe://example.internal/a
     email: a@example.internal
-    preset: [in-cluster-service, connected-registry]
+    preset: connected-registry
     service: infra/registry
     ha: true
   - name: b
@@ -83,9 +83,9 @@ func TestReadTakesEveryField(t *testing.T) {
 	assert.Equal(t, []string{
 		"IP:10.96.0.50", "DNS:registry.example.internal", "DNS:*.example.internal", "IP:10.0.0.1", "IP:10.0.0.2",
 		"URI:spiffe://example.internal/a", "email:a@example.internal",
-		"DNS:registry", "DNS:registry.infra", "DNS:registry.infra.svc", "DNS:registry.infra.svc.cluster.local",
 		"DNS:connected-registry.connected-registry.svc.cluster.local", "DNS:connected-registry.connected-registry.svc",
 		"DNS:connected-registry-rstorage.connected-registry.svc.cluster.local", "DNS:connected-registry-rstorage.connected-registry.svc",
+		"DNS:registry", "DNS:registry.infra", "DNS:registry.infra.svc", "DNS:registry.infra.svc.cluster.local",
 	}, a.Names.Strings())
 	assert.True(t, a.Client, "from defaults")
 	assert.False(t, a.ReuseKey)
@@ -189,7 +189,8 @@ func TestReadTellsWhatIsWrongAndWhere(t *testing.T) {
 		{"wrong kind of name", ca + "certs: [{name: a, dns: 10.0.0.1}]\n", `certs.yaml:4:24: name "10.0.0.1":`},
 		{"list in a list", ca + "certs: [{name: a, names: [[a]]}]\n", "certs.yaml:4:27: this is a list: it has to be a single value"},
 		{"unknown preset", cert + "  preset: harbour\n", `certs.yaml:7:11: preset "harbour" is unknown: there are`},
-		{"preset's input without preset", cert + "  namespace: infra\n", "certs.yaml:7:14: namespace means something to a preset only, and there is no preset here"},
+		{"preset's input without preset", cert + "  namespace: infra\n", "certs.yaml:7:14: namespace has no effect: it is for a preset that reads it"},
+		{"input that the preset does not read", cert + "  preset: harbor\n  ha: true\n", "certs.yaml:8:7: ha has no effect: it is for a preset that reads it"},
 		{"preset lacks input", cert + "  preset: in-cluster-service\n", "certs.yaml:7:11: preset in-cluster-service: which Service?"},
 		{"network", ca + "  permit-ip: 10.0.0.0/99\n", `certs.yaml:4:14: permit-ip "10.0.0.0/99" is not an address range: write 10.96.0.0/16`},
 		{"from without file", "version: 1\ncas: [{name: root, from: {key: a}}]\n", "certs.yaml:2:27: from needs cert: the file with the CA's certificate"},
