@@ -30,9 +30,12 @@ var layers = map[string][]string{
 	"inspect/rules":  {"inspect", "inspect/verify", "pki", "pki/lenient"},
 	"inspect/report": {"inspect"},
 
+	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format"},
+	"k8ssecret/internal/tree": nil,
+
 	"cmd/crpki/internal/emit": {"pki"},
 	"cmd/crpki": {
-		"cmd/crpki/internal/emit", "inspect", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
+		"cmd/crpki/internal/emit", "k8ssecret", "inspect", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec",
 	},
 }
