@@ -40,6 +40,8 @@ type outcome struct {
 	Next []string `json:"next"`
 }
 
+// certFacts are what there is to say in short about a certificate; inspect
+// tells everything.
 type certFacts struct {
 	Subject   string    `json:"subject"`
 	Issuer    string    `json:"issuer"`
@@ -47,8 +49,9 @@ type certFacts struct {
 	NotBefore time.Time `json:"notBefore"`
 	NotAfter  time.Time `json:"notAfter"`
 	Key       string    `json:"key"`
-	Serial    string    `json:"serial"`
-	// SHA256 is the fingerprint, in the form of OpenSSL: "AB:CD:…".
+	Serial    string    `json:"serialNumber"`
+	// SHA256 is the fingerprint of the DER, in lower-case hexadecimal as inspect
+	// has it.
 	SHA256 string `json:"sha256"`
 	// Permitted are the name constraints of a CA: "DNS:example.com".
 	Permitted []string `json:"permitted,omitempty"`
@@ -86,12 +89,7 @@ func factsOfAll(certs []*x509.Certificate) []certFacts {
 	return all
 }
 
-// fingerprint is the SHA-256 of the certificate as openssl x509 -fingerprint
-// prints it.
-func fingerprint(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.Raw)
-	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
-}
+func fingerprint(c *x509.Certificate) string { return fmt.Sprintf("%x", sha256.Sum256(c.Raw)) }
 
 func permittedBy(c *x509.Certificate) []string {
 	var all []string
