@@ -271,7 +271,7 @@ func (b *builder) makeLeaf(s *step, key crypto.Signer) (*x509.Certificate, error
 // replaced, subject and key identifier stay byte for byte, since certificates
 // that it signed refer to them.
 func (b *builder) makeCA(s *step, key crypto.Signer) (*x509.Certificate, error) {
-	r := issue.CARequest{Subject: s.Subject, PathLen: s.ca.PathLen, Constraints: s.ca.Constraints}
+	r := issue.CARequest{Subject: s.Subject, PathLen: s.pathLen, Constraints: s.ca.Constraints}
 	old := s.have.cert()
 	if s.replaced != "" {
 		old = nil

@@ -170,11 +170,20 @@ func (r *reader) breakCircle(names []string) {
 	}
 }
 
+// maxChain bounds how many CAs stand above each other. Clients give up at about
+// ten certificates.
+const maxChain = 8
+
 // checkPathLen refuses a CA that one above does not allow to be there, or to
 // promise as many CAs below it as it does.
 func (r *reader) checkPathLen(ca *CA) {
 	below := 1 + max(ca.PathLen, 0) // CAs below the one looked at
-	for up := r.issuerOf(&ca.Entry); up != nil && below <= len(r.spec.CAs)+max(ca.PathLen, 0); up = r.issuerOf(&up.Entry) {
+	height := 1
+	for up := r.issuerOf(&ca.Entry); up != nil; up = r.issuerOf(&up.Entry) {
+		if height++; height > maxChain {
+			r.failf(ca.pos("ca"), "%s has %d CAs or more above it: clients do not follow such a chain", ca.Name, maxChain)
+			return
+		}
 		if up.PathLen >= 0 && up.PathLen < below {
 			with := ""
 			if ca.PathLen > 0 {

@@ -122,21 +122,22 @@ func wrongUse(want *Cert, c *x509.Certificate) []string {
 	return out
 }
 
-func wrongPathLen(want *CA, c *x509.Certificate) []string {
+// wrongPathLen compares the path length that the spec gives; if it gives none,
+// any will do that leaves room for the CAs below.
+func wrongPathLen(s *step, c *x509.Certificate) []string {
 	has := c.MaxPathLen
 	if has == 0 && !c.MaxPathLenZero {
 		has = -1
 	}
-	if has == want.PathLen {
+	switch {
+	case has == s.ca.PathLen, s.ca.PathLen < 0 && (has < 0 || has >= s.below):
 		return nil
+	case s.ca.PathLen < 0:
+		return []string{fmt.Sprintf("path-len is %d, which leaves no room for the CAs below it", has)}
+	case has < 0:
+		return []string{fmt.Sprintf("path-len is unlimited, the spec wants %d", s.ca.PathLen)}
 	}
-	word := func(n int) string {
-		if n < 0 {
-			return "unlimited"
-		}
-		return fmt.Sprint(n)
-	}
-	return []string{fmt.Sprintf("path-len is %s, the spec wants %s", word(has), word(want.PathLen))}
+	return []string{fmt.Sprintf("path-len is %d, the spec wants %d", has, s.ca.PathLen)}
 }
 
 func wrongConstraints(want issue.Constraints, c *x509.Certificate) []string {

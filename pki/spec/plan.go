@@ -80,6 +80,9 @@ type step struct {
 	newKey  bool
 	// replaced says of a CA what children have to be told: "gets a new key".
 	replaced string
+	// pathLen is what a new certificate of a CA says, -1 for no limit; below is
+	// how deep the CAs below it go.
+	pathLen, below int
 	// end is until when certificate and chain will be valid.
 	end time.Time
 }
@@ -101,9 +104,9 @@ func (s *Spec) Plan(st *State, now time.Time, o PlanOptions) *Plan {
 	p := &Plan{spec: s, now: now, Strays: st.Strays}
 	// A CA whose key is gone shows as such only when something below has to be
 	// signed; if it may be replaced, all is looked at again.
-	lost := map[string]string{}
+	lost, levels := map[string]string{}, s.levelsBelow()
 	for {
-		pl := planner{spec: s, state: st, now: now, force: o.Force, lost: lost, byName: map[string]*step{}}
+		pl := planner{spec: s, state: st, now: now, force: o.Force, lost: lost, byName: map[string]*step{}, levels: levels}
 		if pl.run() {
 			p.steps = pl.steps
 			break
@@ -187,6 +190,7 @@ type planner struct {
 	force  bool
 	lost   map[string]string // CAs that are replaced because their key is gone → what needs them
 	byName map[string]*step
+	levels map[*CA]int
 	steps  []*step
 	again  bool
 }
@@ -210,8 +214,10 @@ func (p *planner) addCA(ca *CA) *step {
 		return s
 	}
 	s := &step{Entry: &ca.Entry, ca: ca, have: p.state.entries[ca.Name]}
+	s.pathLen, s.below = ca.PathLen, p.levels[ca]
 	if ca.Issuer != "" {
 		s.up = p.addCA(p.spec.ca(ca.Issuer))
+		s.pathLen = max(s.pathLen, s.below)
 	}
 	p.byName[ca.Name] = s
 	if s.external() {
@@ -243,7 +249,7 @@ func (p *planner) needIssuer(s *step) {
 	if !s.signs() || s.up == nil || s.up.verdict == Refuse || s.up.canSign() {
 		return
 	}
-	switch missing := s.up.have.keyFile + " is missing"; {
+	switch missing := s.up.have.keyIsMissing(); {
 	case s.verdict == Renew && s.ca != nil && p.now.Before(s.have.cert().NotAfter):
 		s.keepInstead(missing)
 	case p.mayReplace(s.up):
@@ -274,10 +280,12 @@ func (s *step) lifetime() time.Duration {
 	switch {
 	case s.Lifetime > 0:
 		return s.Lifetime
-	case s.ca != nil:
-		return issue.DefaultCALifetime
+	case s.ca == nil:
+		return issue.DefaultLeafLifetime
+	case s.up != nil:
+		return defaultIntermediateLifetime
 	}
-	return issue.DefaultLeafLifetime
+	return issue.DefaultCALifetime
 }
 
 // newEnd is when a certificate made now would end.
@@ -335,15 +343,15 @@ func (p *planner) decideCA(s *step) {
 	f := p.lookAtCA(s)
 	c := s.have.cert()
 	if needed := p.lost[s.Name]; needed != "" {
-		f.lose(fmt.Sprintf("%s is missing, and %s has to be signed", s.have.keyFile, needed))
+		f.lose(fmt.Sprintf("%s, and %s has to be signed", s.have.keyIsMissing(), needed))
 	}
 	if c != nil && !s.have.hasKey && s.up == nil && len(f.replace) == 0 {
 		switch {
 		case len(f.reissue) > 0 || len(f.renew) > 0 && !p.now.Before(c.NotAfter):
-			f.lose(s.have.keyFile + " is missing")
+			f.lose(s.have.keyIsMissing())
 		case len(f.renew) > 0:
 			s.reasons = f.renew
-			s.keepInstead(s.have.keyFile + " is missing")
+			s.keepInstead(s.have.keyIsMissing())
 			return
 		}
 	}
@@ -406,7 +414,7 @@ func (p *planner) lookAtCA(s *step) findings {
 	if mismatch(have) {
 		f.replace, f.told = append(f.replace, fmt.Sprintf("%s is not the key of %s", have.keyFile, have.certFile)), "gets a new key"
 	}
-	f.reissue = slices.Concat(p.wrongIssuer(s), wrongPathLen(s.ca, c), wrongConstraints(s.ca.Constraints, c), p.wrongValidity(s))
+	f.reissue = slices.Concat(p.wrongIssuer(s), wrongPathLen(s, c), wrongConstraints(s.ca.Constraints, c), p.wrongValidity(s))
 	f.renew = p.ending(s)
 	return f
 }
@@ -456,7 +464,7 @@ func (p *planner) lookAtCert(s *step, keyType string) findings {
 	case have.keyErr != nil:
 		f.reissue = append(f.reissue, have.keyErr.Error())
 	case !have.hasKey:
-		f.reissue = append(f.reissue, have.keyFile+" is missing")
+		f.reissue = append(f.reissue, have.keyIsMissing())
 	case mismatch(have):
 		f.reissue = append(f.reissue, fmt.Sprintf("%s is not the key of %s", have.keyFile, have.certFile))
 	}

@@ -218,8 +218,12 @@ func TestPlanReasons(t *testing.T) {
 				"a renew key: expired on 2027-02-19", "b renew key: expired on 2027-02-19"}},
 		{"path length of a CA", nothing, swap("path-len: 0", "path-len: 1"),
 			[]string{"", "issuing reissue: path-len is 0, the spec wants 1", "a rebundle: its chain changes: issuing.crt is new", "b rebundle: its chain changes: issuing.crt is new"}},
-		{"path length no more", nothing, swap("  path-len: 0\n", ""),
-			[]string{"", "issuing reissue: path-len is 0, the spec wants unlimited", "a rebundle: its chain changes: issuing.crt is new", "b rebundle: its chain changes: issuing.crt is new"}},
+		{"path length no longer said", nothing, swap("  path-len: 0\n", ""), nil},
+		{"a CA below needs room", nothing, func(s string) string {
+			return strings.Replace(strings.Replace(s, "  path-len: 0\n", "", 1), "certs:\n", "- {name: low, ca: issuing}\ncerts:\n", 1)
+		},
+			[]string{"", "issuing reissue: path-len is 0, which leaves no room for the CAs below it", "low create key",
+				"a rebundle: its chain changes: issuing.crt is new", "b rebundle: its chain changes: issuing.crt is new"}},
 		{"name constraints", nothing, swap("  path-len: 0\n", "  path-len: 0\n  permit-dns: example\n  permit-ip: [10.0.0.0/8]\n"),
 			[]string{"", "issuing reissue: permit-dns differs: +example; permit-ip differs: +10.0.0.0/8", "a rebundle: its chain changes: issuing.crt is new", "b rebundle: its chain changes: issuing.crt is new"}},
 		{"root's own content", nothing, swap("org: Example}\n", "org: Example}\n  path-len: 3\n"),

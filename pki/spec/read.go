@@ -40,6 +40,7 @@ func Read(source string, data []byte, o ReadOptions) (*Spec, error) {
 	} else {
 		r.top(tree)
 	}
+	r.spec.index()
 	r.check()
 	if len(r.problems) > 0 {
 		return nil, r.sorted()

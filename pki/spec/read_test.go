@@ -174,6 +174,7 @@ func TestReadTellsWhatIsWrongAndWhere(t *testing.T) {
 		{"path length", "version: 1\ncas:\n- {name: a, path-len: 0}\n- {name: b, ca: a}\n", "certs.yaml:4:17: b stands below a, whose path-len 0 allows no CA below it"},
 		{"path length further up", "version: 1\ncas:\n- {name: a, path-len: 1}\n- {name: b, ca: a}\n- {name: c, ca: b}\n", "certs.yaml:5:17: c stands below a, whose path-len 1 allows one CA below it"},
 		{"path length of a CA below", "version: 1\ncas:\n- {name: a, path-len: 2}\n- {name: b, ca: a, path-len: 2}\n", "certs.yaml:4:17: b with path-len 2 stands below a, whose path-len 2 allows 2 CAs below it"},
+		{"a tower", "version: 1\ncas: [{name: a}, {name: b, ca: a}, {name: c, ca: b}, {name: d, ca: c}, {name: e, ca: d}, {name: f, ca: e}, {name: g, ca: f}, {name: h, ca: g}, {name: i, ca: h}]\n", "certs.yaml:2:158: i has 8 CAs or more above it: clients do not follow such a chain"},
 		{"path-len in words", ca + "  path-len: none\n", `certs.yaml:4:13: this is "none": it has to be a whole number from 0 to 100`},
 		{"negative path-len", ca + "  path-len: -1\n", `certs.yaml:4:13: this is "-1": it has to be a whole number from 0 to 100`},
 		{"key type", ca + "  key-type: rsa\n", `certs.yaml:4:13: key type "rsa": not one of ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096, ed25519`},
@@ -268,6 +269,11 @@ func TestReadIsBounded(t *testing.T) {
 	for range 12 {
 		many.WriteString("- {name: a, names: *n}\n")
 	}
+	tower := strings.Builder{}
+	tower.WriteString("version: 1\ncas:\n- {name: c0}\n")
+	for i := range 8000 {
+		fmt.Fprintf(&tower, "- {name: c%d, ca: c%d}\n", i+1, i)
+	}
 	for i := range 4000 {
 		fmt.Fprintf(&certs, "- name: c%d\n  ca: root\n  names: [a%d.example, 10.0.0.1]\n  client: true\n", i, i)
 	}
@@ -281,6 +287,7 @@ func TestReadIsBounded(t *testing.T) {
 		{"row of question marks", "version: 1\ncas:\n" + strings.Repeat("? ", 50_000) + "a\n", "nested more than 32 deep"},
 		{"row of anchors", "version: 1\ncas: " + strings.Repeat("&a ", 30_000) + "a\n", "nested more than 32 deep"},
 		{"row of keys", "version: 1\ncas: " + strings.Repeat("a: ", 40_000), "not YAML"},
+		{"tower", tower.String(), "7993 problems"},
 		{"recursion", "version: 1\ncas: &a [*a]\n", "there is no &a above"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,6 +33,8 @@ type Spec struct {
 	// Remarks say what was normalised ("took the host out of the URL …") and
 	// what was passed over.
 	Remarks []Problem
+
+	byName map[string]*CA
 }
 
 // DefaultOutDir is where the files go when the spec does not say it.
@@ -76,7 +78,9 @@ func (e *Entry) pos(key string) Position {
 // CA is a certificate authority of the set.
 type CA struct {
 	Entry
-	// PathLen is how many CAs may stand below; -1 for no limit.
+	// PathLen is how many CAs may stand below; -1 when the spec does not say it:
+	// then a root sets no limit, and an intermediate allows what the spec has
+	// below it.
 	PathLen     int
 	Constraints issue.Constraints
 	// AllowReplace permits what breaks the trust in a CA: a new key or a new
@@ -104,7 +108,10 @@ type Cert struct {
 	ReuseKey bool
 }
 
-// Renewal and lifetime where the spec does not say them: a third of the
+// defaultIntermediateLifetime is that of gen --intermediate.
+const defaultIntermediateLifetime = 1825 * issue.Day
+
+// Renewal where the spec does not say it: a third of the
 // lifetime before the end, but no more than this.
 const (
 	defaultRenewBefore   = 30 * issue.Day
@@ -126,10 +133,31 @@ func (e *Entry) renewBefore(isCA bool, lifetime time.Duration) time.Duration {
 
 // ca gives the CA of that name, or nil.
 func (s *Spec) ca(name string) *CA {
+	if s.byName == nil {
+		s.index()
+	}
+	return s.byName[name]
+}
+
+// index makes the CAs known by name; of two with one name the first.
+func (s *Spec) index() {
+	s.byName = map[string]*CA{}
 	for i := range s.CAs {
-		if s.CAs[i].Name == name {
-			return &s.CAs[i]
+		if ca := &s.CAs[i]; s.byName[ca.Name] == nil {
+			s.byName[ca.Name] = ca
 		}
 	}
-	return nil
+}
+
+// levelsBelow counts for each CA how deep the CAs below it go.
+func (s *Spec) levelsBelow() map[*CA]int {
+	levels := map[*CA]int{}
+	for i := range s.CAs {
+		below := 0
+		for up := s.ca(s.CAs[i].Issuer); up != nil && below < maxChain; up = s.ca(up.Issuer) {
+			below++
+			levels[up] = max(levels[up], below)
+		}
+	}
+	return levels
 }

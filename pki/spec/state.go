@@ -8,7 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"strings"
+	"path/filepath"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/format"
@@ -74,6 +74,14 @@ func (p *present) cert() *x509.Certificate {
 	return p.chain[0]
 }
 
+// keyIsMissing says so, in words.
+func (p *present) keyIsMissing() string {
+	if p.keyFile == p.certFile {
+		return "the key is not in " + p.certFile
+	}
+	return p.keyFile + " is missing"
+}
+
 // signer is the key, unlocked if need be.
 func (p *present) signer() (crypto.Signer, error) {
 	if p.key != nil || p.unlock == nil {
@@ -105,7 +113,7 @@ func (s *Spec) Load(src Sources) (*State, error) {
 		}
 		st.entries[e.Name] = p
 	}
-	st.Strays = l.strays(st)
+	st.Strays = l.strays(s)
 	return st, errors.Join(l.errs...)
 }
 
@@ -286,7 +294,7 @@ func (l *loader) takeBoth(p *present, data []byte) {
 }
 
 // strays lists files of the folder that look like an entry's and are none's.
-func (l *loader) strays(st *State) []string {
+func (l *loader) strays(s *Spec) []string {
 	if l.src.Out == nil {
 		return nil
 	}
@@ -294,14 +302,19 @@ func (l *loader) strays(st *State) []string {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.fail(fmt.Errorf("read the folder %s: %w", l.src.OutName, cause(err)))
 	}
+	known := map[string]bool{}
+	for _, e := range s.entries() {
+		known[e.Name+certExt], known[e.Name+keyExt] = true, true
+	}
+	for _, ca := range s.CAs {
+		if ca.From != nil { // perhaps in this very folder
+			known[filepath.Base(ca.From.Cert)], known[filepath.Base(ca.From.Key)] = true, true
+		}
+	}
 	var strays []string
 	for _, f := range files {
 		ext := path.Ext(f.Name())
-		if ext != certExt && ext != keyExt || f.IsDir() {
-			continue
-		}
-		name := strings.TrimSuffix(f.Name(), ext)
-		if p := st.entries[name]; p == nil || p.certFile != l.display(name+certExt) {
+		if (ext == certExt || ext == keyExt) && !f.IsDir() && !known[f.Name()] {
 			strays = append(strays, l.display(f.Name()))
 		}
 	}
