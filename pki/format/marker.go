@@ -3,6 +3,8 @@ package format
 import (
 	"bytes"
 	"strings"
+
+	"github.com/crpki/crpki/pki"
 )
 
 // oddity is what is wrong with the spelling of a marker.
@@ -126,7 +128,7 @@ func (m *marker) normal(label string) string {
 	if upper != single && single != "Ed25519 PRIVATE KEY" {
 		m.odd |= oddCase
 	}
-	return upper
+	return pki.Printable(upper)
 }
 
 // keyword reads BEGIN or END in any case.

@@ -361,3 +361,10 @@ func TestWhatIsNoMaterial(t *testing.T) {
 		})
 	}
 }
+
+func TestLabelsCannotDriveTheTerminal(t *testing.T) {
+	_, err := Decode("x", []byte("-----BEGIN \u202eEVIL\xff-----\nAAAA\n-----END X-----\n"), Options{})
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "\u202e")
+	assert.NotContains(t, err.Error(), "\xff")
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/crpki/crpki/pki"
 	"software.sslmate.com/src/go-pkcs12"
@@ -45,6 +46,9 @@ func EncodeP12(signer crypto.Signer, leaf *x509.Certificate, chain []*x509.Certi
 		return nil, fmt.Errorf("encode PKCS#12: the private key (%s) is not that of the certificate (%s)",
 			pki.DescribePublicKey(signer.Public()), pki.DescribePublicKey(leaf.PublicKey))
 	}
+	if err := checkP12Password(password); err != nil {
+		return nil, err
+	}
 	out, err := o.encoder().Encode(signer, leaf, chain, password)
 	if err == nil && o.FriendlyName != "" {
 		out, err = nameKeyEntry(out, []byte(password), o.FriendlyName)
@@ -63,6 +67,9 @@ func EncodeP12TrustStore(certs []*x509.Certificate, password string, o P12Option
 	if len(certs) == 0 {
 		return nil, errors.New("encode PKCS#12 trust store: no certificate")
 	}
+	if err := checkP12Password(password); err != nil {
+		return nil, err
+	}
 	encoder := o.encoder()
 	if password == "" {
 		encoder = pkcs12.Passwordless
@@ -72,6 +79,19 @@ func EncodeP12TrustStore(certs []*x509.Certificate, password string, o P12Option
 		return nil, fmt.Errorf("encode PKCS#12 trust store: %w", err)
 	}
 	return out, nil
+}
+
+// checkP12Password refuses what the format cannot hold: it writes passwords in
+// UCS-2, and go-pkcs12 would put another character for a byte that is not
+// UTF-8, so that nobody could open the file.
+func checkP12Password(password string) error {
+	if !utf8.ValidString(password) {
+		return errors.New("encode PKCS#12: the password is not UTF-8 text")
+	}
+	if strings.IndexFunc(password, func(r rune) bool { return r > 0xFFFF }) >= 0 {
+		return errors.New("encode PKCS#12: the password has a character beyond U+FFFF, such as an emoji, which most programs could not enter again")
+	}
+	return nil
 }
 
 func (o P12Options) encoder() *pkcs12.Encoder {
