@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,4 +81,39 @@ func TestShellQuote(t *testing.T) {
 	} {
 		assert.Equal(t, want, shellQuote(word))
 	}
+}
+
+// TestGenNeverWritesTwoSANs draws flags at random. Whatever the combination,
+// what comes out has one subjectAltName extension.
+func TestGenNeverWritesTwoSANs(t *testing.T) {
+	random := rand.New(rand.NewPCG(17, 4))
+	flags := [][]string{
+		{"--ip", "10.96.0.50"}, {"--ip", "fd00::50,10.0.0.1"}, {"--dns", "reg.example.com"}, {"--dns", "*.example.com,reg"},
+		{"--san", "https://reg.example.com:5000"}, {"--san", "IP:10.96.0.50,DNS:bücher.example"}, {"--uri", "spiffe://prod/reg"},
+		{"--email", "ops@example.com"}, {"--preset", "harbor"}, {"--service", "infra/registry"}, {"--client"}, {"--org", "Acme"},
+		{"--intermediate"}, {"--self-signed"}, {"--permit-dns", "com,example"}, {"--permit-ip", "10.0.0.0/8"}, {"--days", "30"},
+		{"--cn", "reg.example.com"}, {"--namespace", "infra"},
+	}
+	made := 0
+	for range 150 {
+		args := []string{"crpki", "gen", "--out-dir", "-", "-q"}
+		for _, i := range random.Perm(len(flags))[:1+random.IntN(7)] {
+			args = append(args, flags[i]...)
+		}
+		var stdout, stderr bytes.Buffer
+		e := testEnv()
+		e.stdout, e.stderr = &stdout, &stderr
+		if run(context.Background(), args, e) != exitOK {
+			assert.NotEmpty(t, stderr.String(), args)
+			assert.Empty(t, stdout.String(), args)
+			continue
+		}
+		made++
+		m, err := format.Decode("-", stdout.Bytes(), format.Options{})
+		require.NoError(t, err)
+		oid := []byte{0x06, 0x03, 0x55, 0x1d, 0x11} // id-ce-subjectAltName
+		assert.Equal(t, 1, bytes.Count(m.Certs[0].Raw, oid), args)
+		assert.NotEmpty(t, pki.NamesOf(m.Certs[0].X509), args)
+	}
+	assert.Greater(t, made, 50)
 }

@@ -53,7 +53,7 @@ func renewFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "if-expires-within", Usage: "do nothing while the certificate is valid for longer than `DURATION`: 30d, or 33% of its life", Category: aboutCert},
 		&cli.BoolFlag{Name: "reuse-key", Usage: "keep the private key", Category: aboutKey},
-		&cli.StringFlag{Name: "key", Usage: "the private key is in `FILE` (tls.key beside tls.crt if not given)", TakesFile: true, Category: aboutKey},
+		&cli.StringFlag{Name: "key", Usage: "the private key is in `FILE`, or a new one shall be (tls.key beside tls.crt if not given)", TakesFile: true, Category: aboutKey},
 	}
 }
 
@@ -202,16 +202,20 @@ func (r *renewal) issuedBy(path string) bool {
 	return slices.ContainsFunc(m.Certs, func(c pki.Cert) bool { return c.X509 != nil && pki.Issued(c.X509, r.old) })
 }
 
-// findKey reads the key beside the certificate. Without it a new one can be
-// made all the same.
+// findKey reads the key beside the certificate. One that is missing is made
+// anew only where the user says: at a place of crpki's choice, the server would
+// not find it.
 func (r *renewal) findKey() error {
 	r.keyPath = r.c.String("key")
 	if r.keyPath == "" && len(r.found.Keys) > 0 {
 		r.keyPath = r.path
 	}
 	r.keyPath = cmp.Or(r.keyPath, besideKey(r.path))
-	if !exists(r.keyPath) && !r.c.Bool("reuse-key") && r.c.String("key") == "" {
-		return nil
+	if !exists(r.keyPath) && !r.c.Bool("reuse-key") {
+		if r.c.String("key") != "" {
+			return nil
+		}
+		return withHint(usageErrorf("%s: its private key is not in it, and there is no %s", r.path, r.keyPath), "say where the key is, or a new one shall be: --key FILE")
 	}
 	var err error
 	if r.keyPath == r.path {
@@ -241,7 +245,7 @@ func (r *renewal) make() error {
 		return asUsage(err)
 	}
 	request.Names = request.Names.With(added...)
-	if request.Validity, err = r.leafValidity(r.c, r.ca, issue.ValidityOf(r.old).Lifetime()); err != nil {
+	if request.Validity, err = r.newValidity(); err != nil {
 		return err
 	}
 	if !r.c.Bool("reuse-key") {
@@ -259,6 +263,17 @@ func (r *renewal) make() error {
 	}
 	r.warnLeaf(r.cert)
 	return nil
+}
+
+// newValidity is as long as before. A timer that could renew for ever without
+// any gain, because the CA itself ends, has to fail so that somebody looks.
+func (r *renewal) newValidity() (issue.Validity, error) {
+	v, err := r.leafValidity(r.c, r.ca, issue.ValidityOf(r.old).Lifetime())
+	if err == nil && r.c.String("if-expires-within") != "" && !v.NotAfter.After(r.old.NotAfter) {
+		err = withHint(usageErrorf("%s: a new certificate would not be valid for longer than the one that is there, since the CA ends on %s",
+			r.path, v.NotAfter.Format(time.DateOnly)), "make a new CA, and give clients both until all servers have new certificates")
+	}
+	return v, err
 }
 
 func (r *renewal) keyType() issue.KeyType {

@@ -410,7 +410,7 @@ func baseNameFlag() cli.Flag {
 func baseName(c *cli.Context) (string, error) {
 	name := c.String("name")
 	switch {
-	case name == "" || name != filepath.Base(name) || strings.ContainsAny(name, `/\`) || name[0] == '.' || name[0] == '-':
+	case name == "" || name != filepath.Base(name) || strings.ContainsAny(name, `/\`) || name[0] == '.' || name[0] == '-' || name != printable(name):
 		return "", usageErrorf("--name %q: it is the part of the file names before .crt, without a folder", name)
 	case name == caBase || name == intermediateBase:
 		return "", usageErrorf("--name %s: %s.crt and %s.key are the CA's own files", name, name, name)

@@ -42,17 +42,33 @@ func ParseCFSSLRequest(data []byte) (CFSSLRequest, error) {
 		return r, fmt.Errorf("cfssl certificate request: names: %w", err)
 	}
 	r.KeyType, err = cfsslKeyType(in.KeyRequest)
-	names, remarks, err2 := pki.ParseNames(0, in.Hosts)
-	r.Remarks = append(r.Remarks, remarks...)
-	if err := errors.Join(err, err2, r.caSection(in.CA)); err != nil {
+	if err := errors.Join(err, r.caSection(in.CA), r.hosts(in)); err != nil {
 		return r, fmt.Errorf("cfssl certificate request: %w", err)
 	}
-	if host, ok := hostIn(in.CN); ok && r.CA == nil {
+	return r, nil
+}
+
+// hosts takes the names. An empty host, which stands in many an example, is
+// none.
+func (r *CFSSLRequest) hosts(in csr.CertificateRequest) error {
+	given := slices.DeleteFunc(slices.Clone(in.Hosts), func(h string) bool { return strings.TrimSpace(h) == "" })
+	if r.CA != nil {
+		if len(given) > 0 {
+			r.Remarks = append(r.Remarks, "hosts are passed over: a CA has none")
+		}
+		return nil
+	}
+	names, remarks, err := pki.ParseNames(0, given)
+	r.Remarks = append(r.Remarks, remarks...)
+	if host, ok := hostIn(in.CN); ok {
+		if !slices.Contains(names, host) {
+			r.Remarks = append(r.Remarks, fmt.Sprintf("the common name %q became one of the names", in.CN))
+		}
 		names = pki.Names{host}.With(names...)
 		r.Request.Subject.CommonName = host.Value
 	}
 	r.Request.Names = names
-	return r, nil
+	return err
 }
 
 // cfsslKeyType takes cfssl's {"algo": "ecdsa", "size": 256}.

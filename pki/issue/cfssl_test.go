@@ -34,6 +34,16 @@ func TestParseCFSSLRequest(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+func TestParseCFSSLRequestWithEmptyHosts(t *testing.T) {
+	r, err := issue.ParseCFSSLRequest([]byte(`{"CN": "reg.local", "hosts": [""]}`))
+	require.NoError(t, err)
+	assert.Equal(t, names(t, "reg.local"), r.Request.Names)
+	assert.Equal(t, []string{`the common name "reg.local" became one of the names`}, r.Remarks)
+	r, err = issue.ParseCFSSLRequest([]byte(`{"CN": "Acme CA", "hosts": ["acme.example"], "ca": {}}`))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"hosts are passed over: a CA has none"}, r.Remarks)
+}
+
 func TestParseCFSSLRequestOfACA(t *testing.T) {
 	r, err := issue.ParseCFSSLRequest([]byte(`{"CN": "Acme CA", "key": {"algo": "ecdsa", "size": 384}, "ca": {"expiry": "87600h", "pathlen": 1}}`))
 	require.NoError(t, err)
@@ -57,7 +67,6 @@ func TestParseCFSSLRequestRefuses(t *testing.T) {
 		`[]`:                                  "cannot unmarshal array",
 		`{"hosts": "a"}`:                      "cannot unmarshal string",
 		`{"hosts": ["10.0.0.0/8"]}`:           `"10.0.0.0/8"`,
-		`{"hosts": [""]}`:                     "empty",
 		`{"key": {"algo": "rsa", "size": 1}}`: `key: algorithm "rsa" with size 1: not one of`,
 		`{"key": {"algo": "dsa"}}`:            `key: algorithm "dsa"`,
 		`{"ca": {"expiry": "soon"}}`:          "ca.expiry: lifetime",
