@@ -53,20 +53,6 @@ func TestDocs(t *testing.T) {
 	assert.Empty(t, stale, "they say something else than the commands: run make docs")
 }
 
-// walk visits the root and all commands that help shows.
-func walk(app *cli.App, visit func(path []*cli.Command)) {
-	var down func([]*cli.Command, []*cli.Command)
-	down = func(path, commands []*cli.Command) {
-		visit(path)
-		for _, c := range commands {
-			if !c.Hidden {
-				down(append(path[:len(path):len(path)], c), c.Subcommands)
-			}
-		}
-	}
-	down(nil, app.Commands)
-}
-
 // markdown is the page of a command in docs/commands.
 func markdown(app *cli.App, path []*cli.Command) []byte {
 	p := newPage(app, path)

@@ -68,6 +68,20 @@ func newPage(app *cli.App, path []*cli.Command) page {
 	return p
 }
 
+// walk visits the program and all commands that help shows.
+func walk(app *cli.App, visit func(path []*cli.Command)) {
+	var down func(path, commands []*cli.Command)
+	down = func(path, commands []*cli.Command) {
+		visit(path)
+		for _, c := range commands {
+			if !c.Hidden {
+				down(append(path[:len(path):len(path)], c), c.Subcommands)
+			}
+		}
+	}
+	down(nil, app.Commands)
+}
+
 func synopsis(name string, c *cli.Command) []string {
 	if c.UsageText != "" {
 		return strings.Split(strings.TrimSpace(c.UsageText), "\n")
@@ -349,23 +363,43 @@ func (w *helpWriter) exitCodes() {
 func (w *helpWriter) environment(app *cli.App) {
 	w.wrap("", environmentRule)
 	w.title("Variables of every command")
-	w.variables(app.Flags)
-	for _, c := range app.Commands {
-		if !c.Hidden && len(c.Flags) > 0 {
-			w.title("crpki " + c.Name)
-			w.variables(c.Flags)
-		}
+	var rows [][2]string
+	for _, f := range describe(app.Flags) {
+		rows = append(rows, [2]string{f.env, f.text})
 	}
+	w.table(rows)
+	w.title("Variables of single commands")
+	w.table(variables(app))
 	w.title("Others that crpki heeds")
 	w.table([][2]string{{"NO_COLOR", "no colour when set to anything (no-color.org)"}})
 }
 
-func (w *helpWriter) variables(flags []cli.Flag) {
+// variables says of each variable in which commands it sets which flag.
+func variables(app *cli.App) [][2]string {
+	var names []string
+	flags, commands := map[string]string{}, map[string][]string{}
+	walk(app, func(path []*cli.Command) {
+		if len(path) == 0 {
+			return
+		}
+		for _, f := range path[len(path)-1].Flags {
+			if !isVisible(f) {
+				continue
+			}
+			name := envVar(f)
+			if commands[name] == nil {
+				names = append(names, name)
+			}
+			flags[name] = usage(f)
+			commands[name] = append(commands[name], strings.TrimPrefix(commandName(app, path), app.Name+" "))
+		}
+	})
+	slices.Sort(names)
 	var rows [][2]string
-	for _, f := range describe(flags) {
-		rows = append(rows, [2]string{f.env, f.text})
+	for _, name := range names {
+		rows = append(rows, [2]string{name, flags[name] + " of " + strings.Join(commands[name], ", ")})
 	}
-	w.table(rows)
+	return rows
 }
 
 func (w *helpWriter) title(text string) { w.printf("\n%s\n", w.bold(text+":")) }

@@ -178,6 +178,26 @@ func TestPasswordPrompt(t *testing.T) {
 	})
 }
 
+func TestPasswordOfRealKey(t *testing.T) {
+	term := onTerminal(t, "crpki", "gen", "--ip", "10.96.0.50", "--encrypt-key")
+	for _, prompt := range []string{"new password for ", "the same again: "} {
+		term.expect(prompt)
+		assert.Eventually(t, func() bool { return !term.echoes() }, 10*time.Second, time.Millisecond)
+		term.send("hunter 2\n")
+	}
+	assert.NotContains(t, term.expect("crpki inspect"), "hunter")
+	assert.Equal(t, exitOK, term.exit())
+	key, err := os.ReadFile(filepath.Join(term.cmd.Dir, "certs", "tls.key"))
+	require.NoError(t, err)
+	assert.Contains(t, string(key), "ENCRYPTED PRIVATE KEY")
+
+	again := exec.Command("crpki", "inspect", "--password-env", "PW", filepath.Join(term.cmd.Dir, "certs", "tls.key"))
+	again.Env = append(os.Environ(), "PW=hunter 2")
+	out, err := again.CombinedOutput()
+	require.NoError(t, err, string(out))
+	assert.Contains(t, string(out), "ECDSA P-256")
+}
+
 func TestColor(t *testing.T) {
 	const bold = "\x1b[1mcrpki version\x1b[0m"
 	tests := []struct {
