@@ -116,6 +116,9 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	r := run{Judge: j, evidence: e, whole: whole}
 	has := e.has()
 	subjects := e.Subjects()
+	if !whole {
+		byNature(subjects)
+	}
 	r.report = TargetReport{Target: e.Target, Findings: []Finding{}, Certificates: len(subjects), Skipped: j.skips[has]}
 	for i := range j.rules {
 		if rule := &j.rules[i]; rule.Needs&^has == 0 {
@@ -201,6 +204,16 @@ func (e *Evidence) Subjects() []Subject {
 		out = append(out, NewSubject(c, Anchor))
 	}
 	return out
+}
+
+// byNature takes each certificate of a heap for what it says of itself.
+func byNature(subjects []Subject) {
+	for i := range subjects {
+		subjects[i].Role = Leaf
+		if x := subjects[i].X509; x != nil && x.IsCA {
+			subjects[i].Role = Anchor
+		}
+	}
 }
 
 // NewSubject reads a certificate for judgement.

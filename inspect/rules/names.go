@@ -201,9 +201,14 @@ func names() []inspect.Rule {
 			Fix:     "crpki gen --preset in-cluster-service --service namespace/name",
 			Sources: []string{"https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/"},
 		}),
-		addressRule("san-loopback", inspect.Info, "A name is a loopback address or localhost.",
-			"It is right for tests on one machine only: no other machine reaches the registry by it.",
-			func(a netip.Addr) bool { return a.IsLoopback() }),
+		{
+			ID: "san-loopback", Group: Names, Severity: inspect.Info, Needs: inspect.NeedLeaf, Each: leaf(onlyLoopback),
+			Doc: inspect.Doc{
+				Title: "All names are loopback addresses or localhost.",
+				Why:   "That is right for tests on one machine: no other machine reaches the registry by these names.",
+				Fix:   "crpki gen --ip 10.96.0.50", Sources: []string{"RFC 6890 2.2"}, Since: since,
+			},
+		},
 		addressRule("san-unspecified-address", inspect.Error, "A name is the unspecified address, 0.0.0.0 or ::.",
 			"Servers listen on it; nobody dials it. The address that clients dial is missing.",
 			func(a netip.Addr) bool { return a.IsUnspecified() }),
@@ -573,6 +578,22 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+func onlyLoopback(s *inspect.Subject) []inspect.Finding {
+	names := namesOf(s)
+	for _, n := range names {
+		if addr, err := netip.ParseAddr(n.Value); err == nil && addr.Unmap().IsLoopback() {
+			continue
+		}
+		if n.Value != "localhost" && !strings.HasSuffix(n.Value, ".localhost") {
+			return nil
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return say(s, "all names are loopback ones, which no other machine reaches: "+listNames(names))
 }
 
 // isDocumentation: RFC 5737, RFC 3849 and RFC 9637.
