@@ -172,7 +172,7 @@ func (e *env) newGeneration(c *cli.Context) (*generation, error) {
 // make makes all certificates and keys, and writes nothing.
 func (g *generation) make() error {
 	if g.newLeafKey = keyType(g.c); g.c.String("key") == "" {
-		g.newLeafKey = g.newLeafKey.ahead()
+		g.newLeafKey = g.newLeafKey.ahead(g.interrupt)
 	}
 	for _, step := range []func() error{g.makeRoot, g.makeIntermediate, g.makeLeaf, g.makeFiles} {
 		if err := step(); err != nil {
@@ -192,7 +192,8 @@ func (g *generation) makeRoot() error {
 		g.ca, err = g.openCA(g.c)
 		return err
 	}
-	key, r, err := g.caRequest("crpki CA", caBase, issue.DefaultCALifetime)
+	name := cmp.Or(g.c.String("ca-name"), "crpki CA")
+	key, r, err := g.caRequest(name, caBase, issue.DefaultCALifetime)
 	if err != nil {
 		return err
 	}
@@ -207,7 +208,11 @@ func (g *generation) makeIntermediate() error {
 	if !g.c.Bool("intermediate") {
 		return nil
 	}
-	key, r, err := g.caRequest("crpki intermediate CA", intermediateBase, defaultIntermediateLifetime)
+	name := cmp.Or(g.c.String("ca-name"), "crpki intermediate CA")
+	if g.rootKey != nil && g.c.String("ca-name") != "" {
+		name += " intermediate"
+	}
+	key, r, err := g.caRequest(name, intermediateBase, defaultIntermediateLifetime)
 	if err != nil {
 		return err
 	}
@@ -224,14 +229,14 @@ func (g *generation) makeIntermediate() error {
 const defaultIntermediateLifetime = 1825 * issue.Day
 
 // caRequest is what the flags say about a new CA, and its key.
-func (g *generation) caRequest(label, file string, fallback time.Duration) (privateKey, issue.CARequest, error) {
+func (g *generation) caRequest(name, file string, fallback time.Duration) (privateKey, issue.CARequest, error) {
 	var r issue.CARequest
 	key, err := g.newKey(g.c, "ca-key-", file+".key", keyType(g.c))
 	if err != nil {
 		return key, r, err
 	}
 	r.Subject = organization(g.c)
-	r.Subject.CommonName = issue.CAName(cmp.Or(g.c.String("ca-name"), label), key.Public())
+	r.Subject.CommonName = issue.CAName(name, key.Public())
 	var err2 error
 	r.Validity, err = g.caValidity(fallback)
 	r.Constraints, err2 = constraints(g.c)

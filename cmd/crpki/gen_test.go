@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -88,11 +89,25 @@ func TestShellQuote(t *testing.T) {
 func TestGenNeverWritesTwoSANs(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 4))
 	flags := [][]string{
-		{"--ip", "10.96.0.50"}, {"--ip", "fd00::50,10.0.0.1"}, {"--dns", "reg.example.com"}, {"--dns", "*.example.com,reg"},
-		{"--san", "https://reg.example.com:5000"}, {"--san", "IP:10.96.0.50,DNS:bücher.example"}, {"--uri", "spiffe://prod/reg"},
-		{"--email", "ops@example.com"}, {"--preset", "harbor"}, {"--service", "infra/registry"}, {"--client"}, {"--org", "Acme"},
-		{"--intermediate"}, {"--self-signed"}, {"--permit-dns", "com,example"}, {"--permit-ip", "10.0.0.0/8"}, {"--days", "30"},
-		{"--cn", "reg.example.com"}, {"--namespace", "infra"},
+		{"--ip", "10.96.0.50"},
+		{"--ip", "fd00::50,10.0.0.1"},
+		{"--dns", "reg.example.com"},
+		{"--dns", "*.example.com,reg"},
+		{"--san", "https://reg.example.com:5000"},
+		{"--san", "IP:10.96.0.50,DNS:bücher.example"},
+		{"--uri", "spiffe://prod/reg"},
+		{"--email", "ops@example.com"},
+		{"--preset", "harbor"},
+		{"--service", "infra/registry"},
+		{"--client"},
+		{"--org", "Acme"},
+		{"--intermediate"},
+		{"--self-signed"},
+		{"--permit-dns", "com,example"},
+		{"--permit-ip", "10.0.0.0/8"},
+		{"--days", "30"},
+		{"--cn", "reg.example.com"},
+		{"--namespace", "infra"},
 	}
 	made := 0
 	for range 150 {
@@ -116,4 +131,17 @@ func TestGenNeverWritesTwoSANs(t *testing.T) {
 		assert.NotEmpty(t, pki.NamesOf(m.Certs[0].X509), args)
 	}
 	assert.Greater(t, made, 50)
+}
+
+// A signal while keys are made ends the program at once, and leaves no file.
+func TestGenIsInterrupted(t *testing.T) {
+	e, _ := atTerminal(t)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(signalError{syscall.SIGINT})
+	var stderr bytes.Buffer
+	e.stderr = &stderr
+	assert.Equal(t, exitSignal+int(syscall.SIGINT), run(ctx, strings.Fields("crpki gen --ip 10.0.0.1 --key-type rsa-4096"), e))
+	assert.Equal(t, "crpki: interrupted\n", stderr.String())
+	_, err := os.Stat("certs")
+	assert.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -166,8 +166,12 @@ func (e *env) deliver(c *cli.Context, o outcome, files []artifact) error {
 	return e.write(c, o, files, c.Bool("force"))
 }
 
-// write is deliver to the disk; force replaces what is there.
+// write is deliver to the disk; force replaces what is there. After a signal
+// nothing is written any more.
 func (e *env) write(c *cli.Context, o outcome, files []artifact, force bool) error {
+	if c.Context.Err() != nil {
+		return errInterrupted
+	}
 	result, err := emit.Write(plainFiles(files), emit.Options{Force: force, DryRun: c.Bool("dry-run"), Now: e.now})
 	if err != nil {
 		return existsHint(err)

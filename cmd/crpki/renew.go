@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"io"
@@ -249,7 +250,9 @@ func (r *renewal) make() error {
 		return err
 	}
 	if !r.c.Bool("reuse-key") {
-		if r.key.Signer, err = issue.NewKey(r.keyType()); err != nil {
+		kind := r.keyType()
+		newKey := keyMaker(func() (crypto.Signer, error) { return issue.NewKey(kind) })
+		if r.key.Signer, err = newKey.ahead(r.interrupt)(); err != nil {
 			return err
 		}
 	}

@@ -310,8 +310,8 @@ func keyType(c *cli.Context) keyMaker {
 }
 
 // ahead begins to make the key at once, on another processor: RSA takes a
-// second or more, and there may be two to make.
-func (m keyMaker) ahead() keyMaker {
+// second or more, and there may be two to make. A signal ends the waiting.
+func (m keyMaker) ahead(interrupt <-chan struct{}) keyMaker {
 	type result struct {
 		key crypto.Signer
 		err error
@@ -321,7 +321,14 @@ func (m keyMaker) ahead() keyMaker {
 		key, err := m()
 		done <- result{key, err}
 	}()
-	return func() (crypto.Signer, error) { r := <-done; return r.key, r.err }
+	return func() (crypto.Signer, error) {
+		select {
+		case r := <-done:
+			return r.key, r.err
+		case <-interrupt:
+			return nil, errInterrupted
+		}
+	}
 }
 
 // leafKey is the key of --key, or a new one.
@@ -342,7 +349,7 @@ func (e *env) newKey(c *cli.Context, prefix, name string, m keyMaker) (privateKe
 			return key, err
 		}
 	}
-	key.Signer, err = m()
+	key.Signer, err = m.ahead(e.interrupt)()
 	return key, err
 }
 
