@@ -28,9 +28,14 @@ func commit(p *plan, stamp string) error {
 		return fmt.Errorf("the files are written, but that is not finished: %w; the next run there will do it", errors.Join(err, ended))
 	case ended != nil:
 		return fmt.Errorf("%w; undo it: %w; the next run there will do it", err, ended)
+	case err != nil:
+		return unchanged(err)
 	}
-	return err
+	return nil
 }
+
+// unchanged adds to an error what its reader will ask next.
+func unchanged(err error) error { return fmt.Errorf("%w; nothing was changed", err) }
 
 // transaction is a set on its way: a stage for each directory, of which the
 // first holds the pivot that the others take theirs from.
@@ -129,15 +134,26 @@ func (t transaction) preparePivots() (linked bool, err error) {
 	}
 	for _, s := range t {
 		for _, target := range s.targets {
-			if err == nil && linked && target.old != nil {
-				err = s.symlink(s.detour(target.name), s.at(linkDir, target.name))
+			if err == nil && linked {
+				err = s.prepareDetour(target)
 			}
-		}
-		if err == nil {
-			err = s.sync(s.at())
 		}
 	}
 	return linked, err
+}
+
+// prepareDetour makes all that needs only a rename later. What readers may be on
+// their way to stays where it is until the end: it gets a second name.
+func (s stage) prepareDetour(t *target) error {
+	if t.old != nil {
+		if err := s.symlink(s.detour(t.name), s.at(linkDir, t.name)); err != nil {
+			return err
+		}
+	}
+	if err := s.link(s.at(newDir, t.name), s.at(readyDir, t.name)); !isUnsupported(err) {
+		return err
+	}
+	return nil
 }
 
 // relative leads from dir to path, or is path itself where nothing does
@@ -173,9 +189,11 @@ func (s stage) takeDetour() error {
 func (t transaction) turn() error {
 	first, across := t[0], len(t) > 1
 	for _, s := range t {
-		if across {
-			if err := s.sync("."); err != nil {
-				return err
+		for _, dir := range []string{s.at(newDir), s.at(oldDir), s.at(), "."} {
+			if across {
+				if err := s.sync(dir); err != nil {
+					return err
+				}
 			}
 		}
 	}

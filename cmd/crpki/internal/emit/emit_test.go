@@ -437,6 +437,53 @@ func TestWritersWaitForEachOther(t *testing.T) {
 	})
 }
 
+// TestReadersFindWholeFiles reads without a pause what a writer replaces: a file
+// is always there, and never older than one read before.
+func TestReadersFindWholeFiles(t *testing.T) {
+	root := scratch(t)
+	write := func(generation int) {
+		_, err := Write(set(root, fmt.Sprint(generation), fourNames...), Options{Force: true})
+		require.NoError(t, err)
+	}
+	write(0)
+	const readers, generations = 3, 200
+	stop, failures := make(chan struct{}), make(chan error, readers)
+	for range readers {
+		go func() { failures <- readUntil(stop, root) }()
+	}
+	for i := range generations {
+		write(i + 1)
+	}
+	close(stop)
+	for range readers {
+		assert.NoError(t, <-failures)
+	}
+}
+
+func readUntil(stop <-chan struct{}, root string) error {
+	for last := 0; ; {
+		for _, name := range fourNames {
+			data, err := os.ReadFile(filepath.Join(root, name))
+			if err != nil {
+				return err
+			}
+			var generation int
+			if _, err := fmt.Sscanf(string(data), name+" of %d", &generation); err != nil {
+				return fmt.Errorf("%q: %w", data, err)
+			}
+			if generation < last {
+				return fmt.Errorf("%s of %d after one of %d", name, generation, last)
+			}
+			last = generation
+		}
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+	}
+}
+
 func TestLockIsGivenUp(t *testing.T) {
 	dir := t.TempDir()
 	d, err := testWriter.open(dir)

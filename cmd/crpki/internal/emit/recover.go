@@ -145,30 +145,46 @@ func (s stage) resolve() error {
 // bringNew brings the new file called name to its place, and the old one to
 // that of its backup. What somebody else has put there meanwhile stays.
 func (s stage) bringNew(name string) error {
-	if s.exists(s.at(newDir, name)) && s.isOurs(name) {
-		if err := s.rename(s.at(newDir, name), name); err != nil {
+	from := s.at(readyDir, name)
+	if !s.exists(from) {
+		from = s.at(newDir, name)
+	}
+	if s.exists(from) && s.isOurs(name) {
+		if err := s.rename(from, name); err != nil {
 			return err
 		}
 	}
-	if !s.exists(s.at(oldDir, name)) {
+	old := s.at(oldDir, name)
+	if !s.exists(old) {
 		return nil
 	}
 	stamp, _ := s.stamp()
-	return s.rename(s.at(oldDir, name), name+backupInfix+stamp)
+	backup := name + backupInfix + stamp
+	if s.link(old, backup) == nil || s.isSame(old, backup) {
+		return nil
+	}
+	return s.rename(old, backup)
+}
+
+// isSame is true when both are names of one file.
+func (d disk) isSame(a, b string) bool {
+	infoA, errA := d.root.Lstat(a)
+	infoB, errB := d.root.Lstat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 // isOurs is true when in the place of name is our link, still the old file, or
 // nothing.
 func (s stage) isOurs(name string) bool {
 	info, err := s.root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || s.isDetoured(name) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), s.isDetoured(name):
 		return true
-	}
-	old, oldErr := s.root.Lstat(s.at(oldDir, name))
-	if err != nil || oldErr != nil || !info.Mode().IsRegular() {
+	case err != nil, !info.Mode().IsRegular():
 		return false
 	}
-	return os.SameFile(info, old) || s.sameContent(name, s.at(oldDir, name))
+	old := s.at(oldDir, name) // a copy, where there are no hard links
+	return s.isSame(name, old) || s.sameContent(name, old)
 }
 
 // bringOld brings the old file called name back to its place, or removes the

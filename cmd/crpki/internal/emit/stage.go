@@ -13,7 +13,8 @@ const (
 	stagePrefix = ".crpki-"
 	oldDir      = "old"
 	newDir      = "new"
-	linkDir     = "link" // links that wait to be renamed over the files
+	linkDir     = "link" // detours that wait to be renamed over the files
+	readyDir    = "put"  // the new files once more, to be renamed to their places
 	pivot       = "now"  // leads to old or new
 	nextPivot   = "next"
 	// peerPrefix and a number, in old and in new, lead to the same part of a
@@ -82,9 +83,9 @@ func (s stage) isDetoured(name string) bool {
 	return err == nil && text == s.detour(name)
 }
 
-// fill makes the stage, with the new files and what they replace.
+// fill makes the stage, with the new files, fsynced, and what they replace.
 func (s stage) fill() error {
-	for _, dir := range []string{"", newDir, oldDir, linkDir} {
+	for _, dir := range []string{"", newDir, oldDir, linkDir, readyDir} {
 		if err := s.mkdirPassable(s.at(dir)); err != nil {
 			return s.errorf(err)
 		}
@@ -100,11 +101,6 @@ func (s stage) fill() error {
 		}
 		if err := s.keep(t.name, s.at(oldDir, t.name), t.old); err != nil {
 			return fmt.Errorf("keep a backup of %s: %w", t.Path, cause(err))
-		}
-	}
-	for _, dir := range []string{newDir, oldDir} {
-		if err := s.sync(s.at(dir)); err != nil {
-			return s.errorf(err)
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func (w writer) writeTree(p *plan) (Result, error) {
 	}
 	if err != nil {
 		parent.removeAll(tree)
-		return Result{}, err
+		return Result{}, unchanged(err)
 	}
 	if err := parent.sync("."); err != nil {
 		return Result{}, fmt.Errorf("the files are written, but may not outlive a power failure: %s: %w", parent.path(), cause(err))
