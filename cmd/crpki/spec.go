@@ -268,6 +268,9 @@ func (r *specRun) write(files []pki.File, o *specOutcome) error {
 		replaces = replaces || there
 	}
 	result, err := emit.Write(files, emit.Options{Force: replaces, DryRun: o.DryRun, Now: r.now})
+	if errors.Is(err, fs.ErrExist) {
+		return usageErrorf("%w by now: is another crpki at work? Nothing was written", err)
+	}
 	if err != nil {
 		return asUsage(err)
 	}
@@ -287,10 +290,20 @@ func refusedHint(err error) error {
 		return err
 	}
 	err = usageErrorf("nothing was written:\n%w", err)
-	if refused.CA {
-		return withHint(err, "clients that trust the CA as it is would refuse what is signed afterwards. If that is meant: --force, or allow-replace: true in the spec")
+	for _, h := range []struct {
+		cause spec.Cause
+		hint  string
+	}{
+		{spec.OtherKeyMissing, "say under from, with key, where the CA's private key is"},
+		{spec.KeyMissing, "put the CA's key back for this run; to make a new CA in its place, which clients have to be given: --force"},
+		{spec.BadFile, "put the right files in their place; or --force, which makes new ones and keeps backups"},
+		{spec.TrustAtStake, "clients that trust the CA as it is would refuse what is signed afterwards. If that is meant: --force, or allow-replace: true in the spec"},
+	} {
+		if refused.Has(h.cause) {
+			err = withHint(err, h.hint)
+		}
 	}
-	return withHint(err, "put the right files in their place; or --force, which makes new ones and keeps backups")
+	return err
 }
 
 // specHint tells how a CA of the spec gets to sign for a name.
@@ -368,19 +381,24 @@ func (r *specRun) next(plan *spec.Plan) []string {
 		if plan.Actions[i].Verdict == spec.Keep {
 			continue
 		}
-		return nextForServer(filepath.Join(r.dir, cert.Name+".crt"), r.trusted(cert), cert.Names)
+		next := nextForServer(filepath.Join(r.dir, cert.Name+".crt"), r.trusted(cert), cert.Names)
+		if r.trusted(cert) == "" {
+			next = next[:1]
+		}
+		return next
 	}
 	return []string{}
 }
 
-// trusted is the file of the root above a certificate.
+// trusted is the file of the root above a certificate, "" if the spec did not
+// make it.
 func (r *specRun) trusted(cert spec.Cert) string {
 	name, issuer := cert.Name, cert.Issuer
 	for issuer != "" {
 		i := slices.IndexFunc(r.spec.CAs, func(ca spec.CA) bool { return ca.Name == issuer })
 		ca := r.spec.CAs[i]
 		if ca.From != nil {
-			return r.resolve(ca.From.Cert)
+			return ""
 		}
 		name, issuer = ca.Name, ca.Issuer
 	}

@@ -292,6 +292,18 @@ func TestCAFromElsewhere(t *testing.T) {
 			assert.Contains(t, err.Error(), tt.want)
 		})
 	}
+	t.Run("the key beside its certificate is found", func(t *testing.T) {
+		w := newWorld(t)
+		root := w.corporate(pkix.Name{CommonName: "Corp"}, 1000*issue.Day)
+		beside := strings.Replace(text, ", key: corp.key", "", 1)
+		w.verify(w.apply(beside).spec, root)
+		delete(w.other, "corp.key")
+		assert.False(t, w.plan(beside).Changes())
+		err := w.plan(strings.Replace(beside, "- {name: issuing, ca: corp}", "- {name: issuing, ca: corp, path-len: 4}", 1)).Err()
+		require.Error(t, err)
+		assert.Contains(t, err.Error(), "path-len is 0, the spec wants 4; corp.key is missing, which has to sign it")
+		assert.True(t, err.(*RefusedError).Has(OtherKeyMissing))
+	})
 	t.Run("its file is not there", func(t *testing.T) {
 		w := newWorld(t)
 		s, err := Read("certs.yaml", []byte(text), ReadOptions{})
@@ -473,6 +485,33 @@ func TestLoadTellsWhatItCannotRead(t *testing.T) {
 
 	_, err = s.Load(Sources{Out: os.DirFS(filepath.Join(dir, "missing"))})
 	assert.NoError(t, err, "a folder that is not there yet")
+}
+
+// FuzzExisting takes any bytes for what lies in the folder: whatever they are,
+// a plan comes out, or an error.
+func FuzzExisting(f *testing.F) {
+	w := newWorld(&testing.T{})
+	s, err := Read("certs.yaml", []byte(three), ReadOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	files, err := w.planSpec(s).Build(context.Background(), BuildOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(files[0].Data, files[1].Data, files[4].Data, files[5].Data, false)
+	f.Add(files[4].Data, files[1].Data, files[0].Data, files[1].Data, true)
+	f.Add([]byte("junk"), []byte{}, files[2].Data, files[3].Data, true)
+	f.Fuzz(func(t *testing.T, rootCert, rootKey, cert, key []byte, force bool) {
+		st, err := s.Load(Sources{Out: fstest.MapFS{
+			"root.crt": {Data: rootCert}, "root.key": {Data: rootKey}, "a.crt": {Data: cert}, "a.key": {Data: key},
+		}})
+		if err != nil {
+			return
+		}
+		p := s.Plan(st, w.now, PlanOptions{Force: force})
+		require.Len(t, p.Actions, 4)
+	})
 }
 
 func TestBuildStopsWhenAsked(t *testing.T) {

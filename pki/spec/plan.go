@@ -77,6 +77,7 @@ type step struct {
 
 	verdict Verdict
 	reasons []string
+	cause   Cause // of a refusal
 	newKey  bool
 	// replaced says of a CA what children have to be told: "gets a new key".
 	replaced string
@@ -161,9 +162,29 @@ func (p *Plan) Changes() bool {
 // RefusedError lists what a plan would have to do and was not permitted to.
 type RefusedError struct {
 	Problems []Problem
-	// CA is true when the trust in a CA is at stake.
-	CA bool
+	Causes   []Cause
 }
+
+// Cause says what would help against a refusal.
+type Cause uint8
+
+// The causes.
+const (
+	// BadInput cannot be forced: a CA from elsewhere is not what it should be.
+	BadInput Cause = iota
+	// BadFile is a file that is not understood. Force replaces it.
+	BadFile
+	// TrustAtStake is the key or name of a CA. Force replaces it.
+	TrustAtStake
+	// KeyMissing is the key of a CA, which is needed to sign. Force makes a new
+	// CA.
+	KeyMissing
+	// OtherKeyMissing is that of a CA from elsewhere.
+	OtherKeyMissing
+)
+
+// Has reports whether c is among the causes.
+func (e *RefusedError) Has(c Cause) bool { return slices.Contains(e.Causes, c) }
 
 func (e *RefusedError) Error() string { return Problems(e.Problems).Error() }
 
@@ -172,7 +193,7 @@ func (p *Plan) Err() error {
 	e := &RefusedError{}
 	for _, s := range p.steps {
 		if s.verdict == Refuse {
-			e.CA = e.CA || s.ca != nil
+			e.Causes = append(e.Causes, s.cause)
 			e.Problems = append(e.Problems, Problem{Pos: s.Pos, Message: s.Name + ": " + strings.Join(s.reasons, "; ")})
 		}
 	}
@@ -255,8 +276,10 @@ func (p *planner) needIssuer(s *step) {
 	case p.mayReplace(s.up):
 		p.lost[s.up.Name] = s.Name
 		p.again = true
+	case s.up.external():
+		s.refuse(OtherKeyMissing, append(s.reasons, missing+", which has to sign it"))
 	default:
-		s.refuse(append(s.reasons, fmt.Sprintf("%s, which has to sign it", missing)))
+		s.refuse(KeyMissing, append(s.reasons, missing+", which has to sign it"))
 	}
 }
 
@@ -267,8 +290,8 @@ func (s *step) keepInstead(why string) {
 	s.reasons = append(s.reasons, "but "+why+", so it stays for now")
 }
 
-func (s *step) refuse(reasons []string) {
-	s.verdict, s.newKey, s.reasons = Refuse, false, reasons
+func (s *step) refuse(c Cause, reasons []string) {
+	s.verdict, s.newKey, s.cause, s.reasons = Refuse, false, c, reasons
 }
 
 func (p *planner) mayReplace(s *step) bool {
@@ -311,7 +334,7 @@ func (p *planner) endOf(s *step) time.Time {
 func (p *planner) decideExternal(s *step) {
 	s.verdict = Keep
 	if err := s.have.certErr; err != nil {
-		s.refuse([]string{err.Error()})
+		s.refuse(BadInput, []string{err.Error()})
 		return
 	}
 	s.have.chain = ordered(s.have)
@@ -322,11 +345,11 @@ func (p *planner) decideExternal(s *step) {
 	}
 	switch c := s.have.cert(); {
 	case !c.IsCA:
-		s.refuse([]string{s.have.certFile + " is not a CA certificate"})
+		s.refuse(BadInput, []string{s.have.certFile + " is not a CA certificate"})
 	case s.have.keyErr != nil:
-		s.refuse([]string{s.have.keyErr.Error()})
+		s.refuse(BadInput, []string{s.have.keyErr.Error()})
 	case mismatch(s.have):
-		s.refuse([]string{fmt.Sprintf("%s is not the key of %s", s.have.keyFile, s.have.certFile)})
+		s.refuse(BadInput, []string{fmt.Sprintf("%s is not the key of %s", s.have.keyFile, s.have.certFile)})
 	}
 }
 
@@ -357,7 +380,7 @@ func (p *planner) decideCA(s *step) {
 	}
 	switch {
 	case len(f.replace) > 0 && !p.mayReplace(s):
-		s.refuse(slices.Concat(f.replace, f.reissue))
+		s.refuse(TrustAtStake, slices.Concat(f.replace, f.reissue))
 	case len(f.replace) > 0:
 		s.verdict, s.newKey, s.replaced = Reissue, f.newKey || c == nil && !s.have.hasKey, f.told
 		s.reasons = slices.Concat(f.replace, f.reissue, f.renew)
@@ -422,7 +445,7 @@ func (p *planner) lookAtCA(s *step) findings {
 func (p *planner) decideCert(s *step) {
 	have, c := s.have, s.have.cert()
 	if reason := s.unusable(); reason != "" && !p.force {
-		s.refuse([]string{reason})
+		s.refuse(BadFile, []string{reason})
 		return
 	}
 	keyType := wrongKeyType(s)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/format"
@@ -76,9 +77,6 @@ func (p *present) cert() *x509.Certificate {
 
 // keyIsMissing says so, in words.
 func (p *present) keyIsMissing() string {
-	if p.keyFile == p.certFile {
-		return "the key is not in " + p.certFile
-	}
 	return p.keyFile + " is missing"
 }
 
@@ -137,8 +135,9 @@ func (l *loader) pair(p *present, name string) {
 	}
 }
 
-// from reads a CA that lies elsewhere. One file may hold certificate and key;
-// a key of its own may be away (an offline CA) while nothing has to be signed.
+// from reads a CA that lies elsewhere. One file may hold certificate and key,
+// or ca.key is beside ca.crt. The key may be away (an offline CA) while nothing
+// has to be signed.
 func (l *loader) from(p *present, ca *CA) {
 	p.certFile, p.keyFile = ca.From.Cert, ca.From.Key
 	data, err := l.src.File(ca.From.Cert)
@@ -146,8 +145,10 @@ func (l *loader) from(p *present, ca *CA) {
 	case err != nil:
 		l.fail(err)
 	case p.keyFile == "":
-		p.keyFile = p.certFile
-		l.takeBoth(p, data)
+		if p.keyFile = p.certFile; l.takeBoth(p, data) {
+			return
+		}
+		p.keyFile = strings.TrimSuffix(p.certFile, filepath.Ext(p.certFile)) + keyExt
 	default:
 		l.takeCerts(p, data)
 	}
@@ -273,9 +274,10 @@ func oneKey(file string, keys []pki.Key) (crypto.Signer, error) {
 	return keys[0].Signer, nil
 }
 
-// takeBoth reads a file that holds certificate and key: PKCS#12, or PEM. Its
-// password may be needed to see even the certificate.
-func (l *loader) takeBoth(p *present, data []byte) {
+// takeBoth reads a file that may hold certificate and key: PKCS#12, or PEM. Its
+// password may be needed to see even the certificate. It reports false when
+// there was no key in it.
+func (l *loader) takeBoth(p *present, data []byte) bool {
 	password := p.passwords.Given
 	if password == nil {
 		password = p.passwords.Ask
@@ -283,14 +285,16 @@ func (l *loader) takeBoth(p *present, data []byte) {
 	m, err := format.Decode(p.certFile, data, format.Options{Password: password})
 	if err != nil {
 		l.fail(err)
-		return
+		return true
 	}
 	p.hasCert = true
 	p.chain, p.certErr = certsOf(p.certFile, m.Certs)
-	if len(m.Keys) > 0 {
-		p.hasKey = true
-		p.key, p.keyErr = oneKey(p.certFile, m.Keys)
+	if len(m.Keys) == 0 {
+		return false
 	}
+	p.hasKey = true
+	p.key, p.keyErr = oneKey(p.certFile, m.Keys)
+	return true
 }
 
 // strays lists files of the folder that look like an entry's and are none's.
