@@ -28,7 +28,9 @@ func commands(e *env) []*cli.Command {
 		csrCommand(e),
 		signCommand(e),
 		renewCommand(e),
+		bundleCommand(e),
 		p12Command(e),
+		inspectCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),
@@ -40,9 +42,17 @@ func commands(e *env) []*cli.Command {
 // docs and completions.
 func newApp(e *env) *cli.App {
 	return &cli.App{
-		Name:        "crpki",
-		Usage:       "certificates that a registry's clients accept",
-		Description: "crpki gen --ip 10.96.0.50",
+		Name:  "crpki",
+		Usage: "make certificates that the clients of a container registry accept",
+		Description: `# a CA and a server certificate, ready to serve and to trust, in ./certs
+crpki gen --ip 10.96.0.50
+# what is in a file
+crpki inspect certs/tls.crt
+# from cron: a new certificate in the last 30 days of the old one
+crpki renew certs/tls.crt --if-expires-within 30d
+
+Results go to standard output, everything else to standard error. Flags may
+stand before or behind the arguments, global ones also before the command.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "at", Usage: "act as if it were `TIME`: 2027-01-31 or 2027-01-31T15:04:05Z"},
 			&cli.BoolFlag{Name: "no-color", Usage: "no colour, also when standard output is a terminal (like NO_COLOR)"},

@@ -117,7 +117,7 @@ func (v *Certificate) readExtension(e extension) {
 	switch e.oid {
 	case oidAuthorityKeyID:
 		if a, ok := decodeAuthorityKeyID(e.value); ok {
-			v.AuthorityKeyID = hexText(a.keyID)
+			v.AuthorityKeyID = octets(a.keyID)
 		}
 	case oidPolicies:
 		policies, _ := decodePolicies(e.value)
@@ -145,7 +145,7 @@ func (v *Certificate) readExtension(e extension) {
 		scts, _ := decodeSCTs(e.value)
 		for _, s := range scts {
 			if s.version == 0 && s.timestamp <= maxTimestamp {
-				v.Timestamps = append(v.Timestamps, Timestamp{hexText(s.logID), s.time()})
+				v.Timestamps = append(v.Timestamps, Timestamp{octets(s.logID), s.time()})
 			}
 		}
 	}
@@ -185,7 +185,7 @@ func describeUsages(extensions []extension) (Usages, []Name) {
 			}
 		case oidSubjectKeyID:
 			if id, ok := decodeOctets(e.value); ok {
-				u.SubjectKeyID = hexText(id)
+				u.SubjectKeyID = octets(id)
 			}
 		case oidNameConstraints:
 			if c, ok := decodeNameConstraints(e.value); ok {
@@ -230,7 +230,7 @@ func describeName(der []byte) DistinguishedName {
 	for _, a := range parsed {
 		value, ok := a.value.text()
 		if !ok {
-			value = "#" + hexText(a.value.raw)
+			value = "#" + hexLower(a.value.raw, "")
 		}
 		n.Attributes = append(n.Attributes, Attribute{shortName(a.oid), a.oid, Text(value)})
 	}
@@ -244,7 +244,7 @@ func describeSerial(content []byte) string {
 		return ""
 	}
 	n := signedInt(content)
-	text := hexText(magnitude(content))
+	text := hexLower(magnitude(content), "")
 	if n.Sign() < 0 {
 		return "-" + text
 	}
@@ -266,7 +266,7 @@ func describePublicKey(spki []byte) PublicKey {
 	family, curve, size := k.describe()
 	v := PublicKey{Algorithm: family, Bits: size, Curve: curve, Text: k.text()}
 	sum := sha256.Sum256(spki)
-	v.SHA256 = hexText(sum[:])
+	v.SHA256 = octets(sum[:])
 	if family == "RSA" || family == "RSA-PSS" {
 		if _, e, ok := k.rsa(); ok && e.BitLen() <= 64 {
 			v.Exponent = e.String()
@@ -275,9 +275,12 @@ func describePublicKey(spki []byte) PublicKey {
 	return v
 }
 
+// octets writes identifiers and hashes as OpenSSL does: "AB:CD".
+func octets(b []byte) string { return hexUpper(b, ":") }
+
 func fingerprints(der []byte) Fingerprints {
 	s256, s1 := sha256.Sum256(der), sha1.Sum(der)
-	return Fingerprints{hexText(s256[:]), hexText(s1[:])}
+	return Fingerprints{octets(s256[:]), octets(s1[:])}
 }
 
 func describeValidity(notBefore, notAfter derTime, now time.Time) Validity {

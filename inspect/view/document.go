@@ -117,10 +117,12 @@ type Certificate struct {
 
 	PublicKey PublicKey `json:"publicKey"`
 	Usages
+	// SerialNumber is in hexadecimal: "4fa0…".
 	SerialNumber       string    `json:"serialNumber"`
 	Version            int       `json:"version"`
 	SignatureAlgorithm Algorithm `json:"signatureAlgorithm"`
-	AuthorityKeyID     string    `json:"authorityKeyId,omitempty"`
+	// AuthorityKeyID and SubjectKeyID are octets: "AB:CD:…".
+	AuthorityKeyID string `json:"authorityKeyId,omitempty"`
 
 	Policies    []Text `json:"policies"`
 	OCSPServers []Text `json:"ocspServers"`
@@ -266,8 +268,8 @@ type PublicKey struct {
 	Exponent string `json:"exponent,omitempty"`
 	// Text says it in a word or two: "ECDSA P-256".
 	Text string `json:"text"`
-	// SHA256 is the hash of the subjectPublicKeyInfo in hexadecimal, the same for
-	// a key, its request and its certificates.
+	// SHA256 is the hash of the subjectPublicKeyInfo, "AB:CD:…", the same for a
+	// key, its request and its certificates.
 	SHA256 string `json:"sha256,omitempty"`
 }
 
@@ -287,7 +289,7 @@ type NameConstraints struct {
 
 // Timestamp is the promise of a log to publish the certificate.
 type Timestamp struct {
-	// LogID is in hexadecimal.
+	// LogID is the hash of the log's key: "AB:CD:…".
 	LogID string    `json:"logId"`
 	Time  time.Time `json:"time"`
 }
@@ -314,7 +316,8 @@ type Fault struct {
 	Detail Text `json:"detail"`
 }
 
-// Fingerprints are hashes of the DER in lower-case hexadecimal.
+// Fingerprints are hashes of the DER, as openssl x509 -fingerprint prints them:
+// "AB:CD:…".
 type Fingerprints struct {
 	SHA256 string `json:"sha256"`
 	SHA1   string `json:"sha1"`

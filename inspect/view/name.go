@@ -114,7 +114,7 @@ func latin1(b []byte) string {
 func (r rdn) String() string {
 	text, ok := r.value.text()
 	if !ok {
-		return shortName(r.oid) + "=#" + hexText(r.value.raw)
+		return shortName(r.oid) + "=#" + hexLower(r.value.raw, "")
 	}
 	return shortName(r.oid) + "=" + escapeValue(text)
 }
@@ -158,15 +158,6 @@ func dnText(attributes []rdn) string {
 	return strings.Join(parts, ", ")
 }
 
-func hexText(b []byte) string {
-	const digits = "0123456789abcdef"
-	s := make([]byte, 0, 2*len(b))
-	for _, c := range b {
-		s = append(s, digits[c>>4], digits[c&15])
-	}
-	return string(s)
-}
-
 // nameKinds are the words for the kinds of a generalName: the prefixes that
 // OpenSSL reads where it has one, else the field names of RFC 5280.
 var nameKinds = [...]string{"otherName", "email", "DNS", "x400Address", "dirName", "ediPartyName", "URI", "IP", "registeredID"}
@@ -195,10 +186,10 @@ func (n generalName) text() string {
 			if text, ok := value.text(); ok {
 				return oid + ":" + text
 			}
-			return oid + ":#" + hexText(value.raw)
+			return oid + ":#" + hexLower(value.raw, "")
 		}
 	}
-	return "#" + hexText(n.content)
+	return "#" + hexLower(n.content, "")
 }
 
 // subtree is the name as a name constraint, in which an IP address has a mask.

@@ -180,17 +180,17 @@ func (p *opensslPrinter) serial(content []byte) {
 	if n.Sign() < 0 {
 		p.WriteString(" (Negative)")
 	}
-	p.WriteString(hexColons(n.Bytes(), "%02x", ":"))
+	p.WriteString(hexLower(n.Bytes(), ":"))
 	p.WriteByte('\n')
 }
 
-// hexColons writes each byte with verb, and sep between.
-func hexColons(b []byte, verb, sep string) string {
+// hexLower and hexUpper write each byte with two digits, and sep between.
+func hexLower(b []byte, sep string) string { return hexDigits(b, sep, "0123456789abcdef") }
+func hexUpper(b []byte, sep string) string { return hexDigits(b, sep, "0123456789ABCDEF") }
+
+func hexDigits(b []byte, sep, digits string) string {
 	var s strings.Builder
-	digits := "0123456789abcdef"
-	if verb == "%02X" {
-		digits = "0123456789ABCDEF"
-	}
+	s.Grow((2 + len(sep)) * len(b))
 	for i, c := range b {
 		if i > 0 {
 			s.WriteString(sep)
@@ -270,7 +270,7 @@ func integerHex(content []byte) string {
 	if n.Sign() < 0 {
 		neg = "-"
 	}
-	return neg + hexColons(n.Bytes(), "%02X", "")
+	return neg + hexUpper(n.Bytes(), "")
 }
 
 // dsaSignature follows dsa_sig_print.
@@ -314,7 +314,7 @@ func (p *opensslPrinter) dump(b []byte, indent int) {
 			}
 			p.indent(indent)
 		}
-		p.WriteString(hexColons([]byte{c}, "%02x", ""))
+		p.WriteString(hexLower([]byte{c}, ""))
 		if i+1 < len(b) {
 			p.WriteByte(':')
 		}
@@ -327,7 +327,7 @@ func (p *opensslPrinter) lines(b []byte, width, indent int) {
 	for i := 0; i < len(b); i += width {
 		end := min(i+width, len(b))
 		p.indent(indent)
-		p.WriteString(hexColons(b[i:end], "%02x", ":"))
+		p.WriteString(hexLower(b[i:end], ":"))
 		if end < len(b) {
 			p.WriteByte(':')
 		}

@@ -44,7 +44,7 @@ func (p *opensslPrinter) extensionValue(e extension, indent int) bool {
 		return p.oids(e.value, indent)
 	case oidSubjectKeyID:
 		id, ok := decodeOctets(e.value)
-		p.line(indent, hexColons(id, "%02X", ":"))
+		p.line(indent, hexUpper(id, ":"))
 		return ok
 	case oidAuthorityKeyID:
 		return p.authorityKeyID(e.value, indent)
@@ -203,7 +203,7 @@ func (p *opensslPrinter) authorityKeyID(der []byte, indent int) bool {
 	}
 	var values []string
 	if a.hasKeyID {
-		id := hexColons(a.keyID, "%02X", ":")
+		id := hexUpper(a.keyID, ":")
 		if a.hasIssuer || a.hasSerial {
 			id = "keyid:" + id
 		}
@@ -215,7 +215,7 @@ func (p *opensslPrinter) authorityKeyID(der []byte, indent int) bool {
 	}
 	values = append(values, issuer...)
 	if a.hasSerial {
-		values = append(values, "serial:"+hexColons(magnitude(a.serial), "%02X", ":"))
+		values = append(values, "serial:"+hexUpper(magnitude(a.serial), ":"))
 	}
 	if len(values) == 0 {
 		return false
@@ -543,7 +543,7 @@ func (p *opensslPrinter) hexBlock(b []byte, indent int) {
 		if i > 0 {
 			p.indent(indent)
 		}
-		p.WriteString(hexColons(b[i:end], "%02X", ":"))
+		p.WriteString(hexUpper(b[i:end], ":"))
 		if end < len(b) {
 			p.WriteString(":\n")
 		}

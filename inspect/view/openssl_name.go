@@ -48,7 +48,7 @@ func (p *opensslPrinter) nameValue(v element) {
 		}
 		chars = widened(v.content, width)
 	default:
-		p.WriteString("#" + strings.ToUpper(hexText(v.raw)))
+		p.WriteString("#" + hexUpper(v.raw, ""))
 		return
 	}
 	var b strings.Builder
