@@ -295,7 +295,7 @@ func refusedHint(err error) error {
 		hint  string
 	}{
 		{spec.OtherKeyMissing, "say under from, with key, where the CA's private key is"},
-		{spec.KeyMissing, "put the CA's key back for this run; to make a new CA in its place, which clients have to be given: --force"},
+		{spec.CADamaged, "put the CA's own files back, for this run at least; to make a new CA in their place, which clients then have to be given: --force"},
 		{spec.BadFile, "put the right files in their place; or --force, which makes new ones and keeps backups"},
 		{spec.TrustAtStake, "clients that trust the CA as it is would refuse what is signed afterwards. If that is meant: --force, or allow-replace: true in the spec"},
 	} {
