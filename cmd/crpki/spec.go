@@ -62,7 +62,7 @@ func genFromSpec(c *cli.Context, e *env, path string) error {
 	if err := r.write(files, &o); err != nil {
 		return err
 	}
-	r.warn(plan)
+	r.warn(plan, o)
 	return e.print(c, o, o.text)
 }
 
@@ -406,13 +406,15 @@ func (r *specRun) trusted(cert spec.Cert) string {
 }
 
 // warn tells what has to be done elsewhere, and who cannot use the keys.
-func (r *specRun) warn(plan *spec.Plan) {
+func (r *specRun) warn(plan *spec.Plan, o specOutcome) {
 	for _, a := range plan.Actions {
 		file := filepath.Join(r.dir, a.Name+".crt")
 		switch {
+		case a.NewAnchor && o.DryRun:
+			r.warnf("clients that trust %s as it is would need the new one: they would refuse what is signed then", file)
 		case a.NewAnchor:
 			r.warnf("clients that trust %s as it was need the new one: they refuse what is signed from now on", file)
-		case a.Anchor && len(a.Files) > 0 && a.Verdict != spec.Create:
+		case a.Anchor && len(a.Files) > 0 && a.Verdict != spec.Create && !o.DryRun:
 			r.notef("%s is new and has the same key: clients can go on with the one before until that ends", file)
 		}
 	}
