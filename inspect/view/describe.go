@@ -275,8 +275,9 @@ func describePublicKey(spki []byte) PublicKey {
 	return v
 }
 
-// octets writes identifiers and hashes as OpenSSL does: "AB:CD".
-func octets(b []byte) string { return hexUpper(b, ":") }
+// octets writes identifiers and hashes in one word that can be copied, 64
+// columns for the longest.
+func octets(b []byte) string { return hexLower(b, "") }
 
 func fingerprints(der []byte) Fingerprints {
 	s256, s1 := sha256.Sum256(der), sha1.Sum(der)

@@ -121,7 +121,7 @@ type Certificate struct {
 	SerialNumber       string    `json:"serialNumber"`
 	Version            int       `json:"version"`
 	SignatureAlgorithm Algorithm `json:"signatureAlgorithm"`
-	// AuthorityKeyID and SubjectKeyID are octets: "AB:CD:…".
+	// AuthorityKeyID and SubjectKeyID are octets in hexadecimal.
 	AuthorityKeyID string `json:"authorityKeyId,omitempty"`
 
 	Policies    []Text `json:"policies"`
@@ -268,8 +268,8 @@ type PublicKey struct {
 	Exponent string `json:"exponent,omitempty"`
 	// Text says it in a word or two: "ECDSA P-256".
 	Text string `json:"text"`
-	// SHA256 is the hash of the subjectPublicKeyInfo, "AB:CD:…", the same for a
-	// key, its request and its certificates.
+	// SHA256 is the hash of the subjectPublicKeyInfo in hexadecimal, the same for
+	// a key, its request and its certificates.
 	SHA256 string `json:"sha256,omitempty"`
 }
 
@@ -289,7 +289,7 @@ type NameConstraints struct {
 
 // Timestamp is the promise of a log to publish the certificate.
 type Timestamp struct {
-	// LogID is the hash of the log's key: "AB:CD:…".
+	// LogID is the SHA-256 of the log's key in hexadecimal.
 	LogID string    `json:"logId"`
 	Time  time.Time `json:"time"`
 }
@@ -316,8 +316,7 @@ type Fault struct {
 	Detail Text `json:"detail"`
 }
 
-// Fingerprints are hashes of the DER, as openssl x509 -fingerprint prints them:
-// "AB:CD:…".
+// Fingerprints are hashes of the DER in lower-case hexadecimal.
 type Fingerprints struct {
 	SHA256 string `json:"sha256"`
 	SHA1   string `json:"sha1"`
