@@ -191,7 +191,7 @@ type brokenWriter struct{ err error }
 func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestRunWithBrokenOutput(t *testing.T) {
-	for _, args := range []string{"version", "version -o json", "version -o yaml", "--help", "completion bash", "man version"} {
+	for _, args := range []string{"version", "version -o json", "version -o yaml", "--help", "completion bash", "man gen", "gen --help", "gen --list-presets", "gen --list-presets -o json"} {
 		t.Run("full disk: "+args, func(t *testing.T) {
 			var stderr bytes.Buffer
 			e := testEnv()
@@ -200,6 +200,13 @@ func TestRunWithBrokenOutput(t *testing.T) {
 			assert.Equal(t, "crpki: write standard output: no space left on device\n", stderr.String())
 		})
 	}
+	t.Run("and another error", func(t *testing.T) {
+		var stderr bytes.Buffer
+		e := testEnv()
+		e.stdout, e.stderr = brokenWriter{syscall.ENOSPC}, &stderr
+		assert.Equal(t, exitUsage, run(context.Background(), []string{"crpki", "inspect", "../../LICENSE", "../../docs/man/crpki.1", "nope"}, e))
+		assert.Contains(t, stderr.String(), "crpki: read nope: no such file or directory\n")
+	})
 	t.Run("reader that went away", func(t *testing.T) {
 		var stderr bytes.Buffer
 		e := testEnv()

@@ -124,8 +124,11 @@ func run(ctx context.Context, args []string, e *env) int {
 	e.stdout = stdout
 
 	err := e.execute(ctx, args)
-	if flushErr := stdout.Flush(); flushErr != nil {
-		err = errors.Join(err, usageErrorf("write standard output: %w", pathCause(flushErr)))
+	if full := stdout.Flush(); full != nil {
+		if errors.Is(err, full) {
+			err = nil // the command met it first
+		}
+		err = errors.Join(err, usageErrorf("write standard output: %w", pathCause(full)))
 	}
 	return report(ctx, e.stderr, err)
 }
