@@ -432,8 +432,10 @@ func FuzzOrderChain(f *testing.F) {
 		for i, b := range recipe[:min(len(recipe), 40)] {
 			if made[b] == nil {
 				subject, signer := fmt.Sprint(b&3), fmt.Sprint(b>>2&3)
-				made[b] = testCert{subject: subject, key: subject, issuer: signer, signer: signer, leaf: b&64 != 0, noKeyIDs: b&128 != 0,
-					notAfter: chainNow.AddDate(int(b>>4&3)-1, 0, 0)}.make(t)
+				made[b] = testCert{
+					subject: subject, key: subject, issuer: signer, signer: signer, leaf: b&64 != 0, noKeyIDs: b&128 != 0,
+					notAfter: chainNow.AddDate(int(b>>4&3)-1, 0, 0),
+				}.make(t)
 			}
 			certs = append(certs, NewCert(Origin{Source: "a", Index: i + 1}, made[b].Raw))
 		}

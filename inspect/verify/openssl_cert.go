@@ -2,7 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
 	"strings"
@@ -458,19 +457,6 @@ func canonicalValue(tag cbasn1.Tag, value []byte) string {
 		}
 		return r
 	}, strings.Join(fields, " "))
-}
-
-// parseStrict gives Go's view, also of a certificate with trust settings behind
-// it.
-func (c *certificate) parseStrict() *x509.Certificate {
-	if c.pki.X509 != nil {
-		return c.pki.X509
-	}
-	x, err := x509.ParseCertificate(c.der)
-	if err != nil {
-		return nil
-	}
-	return x
 }
 
 // SameName reports whether OpenSSL takes two DER-encoded names for the same

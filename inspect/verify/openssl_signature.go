@@ -3,7 +3,7 @@ package verify
 import (
 	"bytes"
 	"crypto"
-	"crypto/dsa"
+	"crypto/dsa" //lint:ignore SA1019 OpenSSL still verifies such signatures
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"

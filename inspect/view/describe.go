@@ -156,8 +156,10 @@ func (v *Certificate) readExtension(e extension) {
 const maxTimestamp = 253402300799999
 
 // keyUsageNames are those of RFC 5280, 4.2.1.3.
-var keyUsageNames = [...]string{"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment",
-	"keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
+var keyUsageNames = [...]string{
+	"digitalSignature", "contentCommitment", "keyEncipherment", "dataEncipherment",
+	"keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly",
+}
 
 // describeUsages reads what certificates and requests both have. A second
 // subjectAltName adds its names to those of the first.

@@ -151,13 +151,17 @@ func (p *opensslPrinter) basicConstraints(der []byte, indent int) bool {
 	return true
 }
 
-var keyUsageLong = [...]string{"Digital Signature", "Non Repudiation", "Key Encipherment", "Data Encipherment",
-	"Key Agreement", "Certificate Sign", "CRL Sign", "Encipher Only", "Decipher Only"}
+var keyUsageLong = [...]string{
+	"Digital Signature", "Non Repudiation", "Key Encipherment", "Data Encipherment",
+	"Key Agreement", "Certificate Sign", "CRL Sign", "Encipher Only", "Decipher Only",
+}
 
 var netscapeCertTypes = [...]string{"SSL Client", "SSL Server", "S/MIME", "Object Signing", "Unused", "SSL CA", "S/MIME CA", "Object Signing CA"}
 
-var crlReasons = [...]string{"Unused", "Key Compromise", "CA Compromise", "Affiliation Changed", "Superseded",
-	"Cessation Of Operation", "Certificate Hold", "Privilege Withdrawn", "AA Compromise"}
+var crlReasons = [...]string{
+	"Unused", "Key Compromise", "CA Compromise", "Affiliation Changed", "Superseded",
+	"Cessation Of Operation", "Certificate Hold", "Privilege Withdrawn", "AA Compromise",
+}
 
 // named lists the names of the bits that are set.
 func (b bits) named(names []string) []string {

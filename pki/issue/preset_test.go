@@ -15,25 +15,29 @@ func TestPresetNames(t *testing.T) {
 		want         []string
 	}{
 		{
-			"connected registry by default", "connected-registry", PresetInput{},
+			"connected registry by default", "connected-registry",
+			PresetInput{},
 			[]string{"DNS:connected-registry.connected-registry.svc.cluster.local", "DNS:connected-registry.connected-registry.svc"},
 		},
 		{
-			"connected registry with replicas", "connected-registry", PresetInput{HA: true},
+			"connected registry with replicas", "connected-registry",
+			PresetInput{HA: true},
 			[]string{
 				"DNS:connected-registry.connected-registry.svc.cluster.local", "DNS:connected-registry.connected-registry.svc",
 				"DNS:connected-registry-rstorage.connected-registry.svc.cluster.local", "DNS:connected-registry-rstorage.connected-registry.svc",
 			},
 		},
 		{
-			"connected registry elsewhere", "connected-registry", PresetInput{Release: "edge", Namespace: "shop-1", HA: true, ClusterDomain: "k8s.example."},
+			"connected registry elsewhere", "connected-registry",
+			PresetInput{Release: "edge", Namespace: "shop-1", HA: true, ClusterDomain: "k8s.example."},
 			[]string{
 				"DNS:edge.shop-1.svc.k8s.example", "DNS:edge.shop-1.svc",
 				"DNS:edge-rstorage.shop-1.svc.k8s.example", "DNS:edge-rstorage.shop-1.svc",
 			},
 		},
 		{
-			"harbor", "harbor", PresetInput{Namespace: "registry"},
+			"harbor", "harbor",
+			PresetInput{Namespace: "registry"},
 			[]string{
 				"DNS:harbor", "DNS:harbor.registry", "DNS:harbor.registry.svc", "DNS:harbor.registry.svc.cluster.local",
 				"DNS:harbor-core", "DNS:harbor-jobservice", "DNS:harbor-registry", "DNS:harbor-portal", "DNS:harbor-trivy",
@@ -41,7 +45,8 @@ func TestPresetNames(t *testing.T) {
 			},
 		},
 		{
-			"harbor under another release", "harbor", PresetInput{Release: "my-release"},
+			"harbor under another release", "harbor",
+			PresetInput{Release: "my-release"},
 			[]string{
 				"DNS:harbor", "DNS:harbor.default", "DNS:harbor.default.svc", "DNS:harbor.default.svc.cluster.local",
 				"DNS:my-release-harbor-core", "DNS:my-release-harbor-jobservice", "DNS:my-release-harbor-registry", "DNS:my-release-harbor-portal", "DNS:my-release-harbor-trivy",
@@ -49,40 +54,47 @@ func TestPresetNames(t *testing.T) {
 			},
 		},
 		{
-			"zot", "zot", PresetInput{},
+			"zot", "zot",
+			PresetInput{},
 			[]string{"DNS:zot", "DNS:zot.default", "DNS:zot.default.svc", "DNS:zot.default.svc.cluster.local"},
 		},
 		{
-			"zot with replicas", "zot", PresetInput{Release: "r", Namespace: "infra", HA: true},
+			"zot with replicas", "zot",
+			PresetInput{Release: "r", Namespace: "infra", HA: true},
 			[]string{
 				"DNS:r-zot", "DNS:r-zot.infra", "DNS:r-zot.infra.svc", "DNS:r-zot.infra.svc.cluster.local",
 				"DNS:*.r-zot-headless.infra", "DNS:*.r-zot-headless.infra.svc", "DNS:*.r-zot-headless.infra.svc.cluster.local",
 			},
 		},
 		{
-			"distribution", "distribution", PresetInput{Release: "registry", Namespace: "infra"},
+			"distribution", "distribution",
+			PresetInput{Release: "registry", Namespace: "infra"},
 			[]string{
 				"DNS:registry-docker-registry", "DNS:registry-docker-registry.infra", "DNS:registry-docker-registry.infra.svc",
 				"DNS:registry-docker-registry.infra.svc.cluster.local",
 			},
 		},
 		{
-			"service", "in-cluster-service", PresetInput{Service: "infra/registry"},
+			"service", "in-cluster-service",
+			PresetInput{Service: "infra/registry"},
 			[]string{"DNS:registry", "DNS:registry.infra", "DNS:registry.infra.svc", "DNS:registry.infra.svc.cluster.local"},
 		},
 		{
-			"service and namespace apart, in another domain", "in-cluster-service", PresetInput{Service: "registry", Namespace: "infra", ClusterDomain: "corp.example"},
+			"service and namespace apart, in another domain", "in-cluster-service",
+			PresetInput{Service: "registry", Namespace: "infra", ClusterDomain: "corp.example"},
 			[]string{"DNS:registry", "DNS:registry.infra", "DNS:registry.infra.svc", "DNS:registry.infra.svc.corp.example"},
 		},
 		{
-			"two services", "in-cluster-service", PresetInput{Service: "a/registry,b/registry"},
+			"two services", "in-cluster-service",
+			PresetInput{Service: "a/registry,b/registry"},
 			[]string{
 				"DNS:registry", "DNS:registry.a", "DNS:registry.a.svc", "DNS:registry.a.svc.cluster.local",
 				"DNS:registry.b", "DNS:registry.b.svc", "DNS:registry.b.svc.cluster.local",
 			},
 		},
 		{
-			"namespace that is a number", "in-cluster-service", PresetInput{Service: "2048/registry"},
+			"namespace that is a number", "in-cluster-service",
+			PresetInput{Service: "2048/registry"},
 			[]string{"DNS:registry", "DNS:registry.2048.svc", "DNS:registry.2048.svc.cluster.local"},
 		},
 	} {
