@@ -60,7 +60,10 @@ func (e *GapError) Error() string {
 	if e.Loop {
 		return fmt.Sprintf("issuer %s of %s is below it already: the certificates sign each other in a circle", Printable(e.Issuer()), e.Child.Origin)
 	}
-	msg := fmt.Sprintf("issuer %s of %s is not among the %s", Printable(e.Issuer()), e.Child.Origin, plural(e.Among, "certificate"))
+	msg := fmt.Sprintf("issuer %s of %s is not among the %d certificates", Printable(e.Issuer()), e.Child.Origin, e.Among)
+	if e.Among == 1 {
+		msg = fmt.Sprintf("issuer %s of %s is missing: no other certificate is given", Printable(e.Issuer()), e.Child.Origin)
+	}
 	switch {
 	case len(e.Namesakes) > 0:
 		msg += fmt.Sprintf(": %s has that name, but another key (a CA made anew?)", e.Namesakes[0].Origin)

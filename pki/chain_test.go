@@ -216,7 +216,7 @@ func TestOrderChain(t *testing.T) {
 		},
 		{
 			name: "a leaf alone", certs: []testCert{leaf},
-			want: "1", err: "issuer CN=CA of a#1 is not among the 1 certificate",
+			want: "1", err: "issuer CN=CA of a#1 is missing: no other certificate is given",
 		},
 		{
 			name: "the CA was made anew", certs: []testCert{leaf, {subject: "CA", key: "new"}},
@@ -254,7 +254,7 @@ func TestOrderChain(t *testing.T) {
 		{name: "nothing readable", extra: []Cert{broken}, err: "none of the certificates can be read: a#99 (x509: malformed tbs certificate)"},
 		{
 			name: "a name that is no plain text", certs: []testCert{{subject: "x", key: "x", issuer: "evil\x1b[31m\ncrpki: fine", signer: "y", leaf: true}},
-			want: "1", err: `issuer CN=evil\x1b[31m\ncrpki: fine of a#1 is not among the 1 certificate`,
+			want: "1", err: `issuer CN=evil\x1b[31m\ncrpki: fine of a#1 is missing: no other certificate is given`,
 		},
 	}
 	for _, tt := range tests {

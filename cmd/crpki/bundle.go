@@ -198,16 +198,7 @@ func (e *env) tellBundle(c *cli.Context, chain pki.Chain, m pki.Material) {
 	if chain.Root != nil && !c.Bool("with-root") {
 		e.notef("left out: %s: the root, which clients have", chain.Root.Describe())
 	}
-	for _, u := range chain.Rest {
-		reason := u.Reason.String()
-		if u.Of != (pki.Origin{}) {
-			reason += " as " + u.Of.String()
-		}
-		if u.Reason == pki.Unreadable {
-			reason = fmt.Sprintf("it cannot be read: %v", u.Cert.Err)
-		}
-		e.notef("left out: %s: %s", u.Cert.Describe(), reason)
-	}
+	e.tellRest(chain.Rest)
 	for _, k := range m.Keys {
 		e.notef("left out: %s: a private key", k.Origin)
 	}
@@ -218,6 +209,38 @@ func (e *env) tellBundle(c *cli.Context, chain pki.Chain, m pki.Material) {
 		e.warnf("%s: who signed it is told by names alone: Go does not check %s", x.Describe(), x.X509.SignatureAlgorithm)
 	}
 	e.warnExpired(x509s(chain.Served())...)
+}
+
+// tellRest says of each certificate why it is left out, and of many with the
+// same reason how many they are: somebody threw a whole trust store in.
+func (e *env) tellRest(rest []pki.Unused) {
+	const many = 5
+	counts := map[pki.Reason]int{}
+	for _, u := range rest {
+		counts[u.Reason]++
+	}
+	for _, u := range rest {
+		switch n := counts[u.Reason]; {
+		case n >= many:
+			e.notef("left out: %d certificates, %s and others: %s", n, u.Cert.Describe(), u.Reason)
+			counts[u.Reason] = -1
+		case n > 0:
+			e.notef("left out: %s: %s", u.Cert.Describe(), whyUnused(u))
+		}
+	}
+}
+
+func whyUnused(u pki.Unused) string {
+	switch u.Reason {
+	case pki.Duplicate:
+		return "a duplicate of " + u.Of.String()
+	case pki.Alternative:
+		return u.Reason.String() + " as " + u.Of.String()
+	case pki.Unreadable:
+		return fmt.Sprintf("it cannot be read: %v", u.Cert.Err)
+	default:
+		return u.Reason.String()
+	}
 }
 
 func nameOfIssuer(c *x509.Certificate) string {

@@ -35,12 +35,32 @@ func Describe(m pki.Material, now time.Time) Document {
 	for _, k := range m.Keys {
 		d.Keys = append(d.Keys, describeKey(k))
 	}
-	for _, n := range m.Notes {
-		d.Notes = append(d.Notes, Note{Rule: n.Rule, ID: Text(n.Origin.String()), Line: n.Origin.Line, Detail: Text(n.Detail)})
-	}
+	d.addNotes(m.Notes)
 	d.linkCertificates(certs)
 	d.linkKeys()
 	return d
+}
+
+// friendlyName is the rule of the notes that hold the name of a PKCS#12 entry.
+const friendlyName = "pkcs12-friendly-name"
+
+// addNotes gives names to their entries, and keeps the other notes as they are.
+func (d *Document) addNotes(notes []pki.Note) {
+	called := map[Text]Text{}
+	for _, n := range notes {
+		id := Text(n.Origin.String())
+		if n.Rule == friendlyName {
+			called[id] = Text(n.Detail)
+			continue
+		}
+		d.Notes = append(d.Notes, Note{Rule: n.Rule, ID: id, Line: n.Origin.Line, Detail: Text(n.Detail)})
+	}
+	for i := range d.Certificates {
+		d.Certificates[i].FriendlyName = called[d.Certificates[i].ID]
+	}
+	for i := range d.Keys {
+		d.Keys[i].FriendlyName = called[d.Keys[i].ID]
+	}
 }
 
 func describeItem(o pki.Origin, err error) Item {

@@ -78,6 +78,8 @@ type Item struct {
 	// ID is how other parts of the document refer to it: "tls.crt#1".
 	ID     Text   `json:"id"`
 	Origin Origin `json:"origin"`
+	// FriendlyName is what its entry in a PKCS#12 file is called.
+	FriendlyName Text `json:"friendlyName,omitempty"`
 	// Error says why Go's parser refuses it; "" when it does not.
 	Error Text `json:"error,omitempty"`
 }

@@ -163,6 +163,7 @@ func (t *textWriter) certificate(c Certificate) {
 		t.section(string(c.ID), positionText(c.Position), plain)
 	}
 	t.faults(c)
+	t.field("Called", string(c.FriendlyName))
 	if c.Version > 0 {
 		t.names("Names", c.Names)
 		if len(c.Names) == 0 && !c.IsCA { // a CA needs none
@@ -305,8 +306,8 @@ func validityText(v Validity) (string, style) {
 func duration(seconds int64) string {
 	days := seconds / secondsPerDay
 	switch {
-	case days >= 3*365:
-		return fmt.Sprintf("%d days (%d years)", days, days*10000/3652425)
+	case days >= 3*365: // 365.2425 days on average
+		return fmt.Sprintf("%d days (%d years)", days, (2*days*10000+3652425)/(2*3652425))
 	case days >= 2:
 		return fmt.Sprintf("%d days", days)
 	case seconds >= 2*3600:
@@ -327,7 +328,7 @@ func signerText(c Certificate) string {
 	case c.SelfSigned:
 		text = "itself"
 		if len(c.Issuers) > 0 {
-			text += "; the same CA: " + idList(c.Issuers)
+			text += "; another certificate of this CA: " + idList(c.Issuers)
 		}
 	case len(c.Issuers) > 0:
 		text = idList(c.Issuers)
@@ -508,6 +509,7 @@ func (t *textWriter) key(k Key) {
 	}
 	t.section(string(k.ID), what, s)
 	t.field("Error", string(k.Error))
+	t.field("Called", string(k.FriendlyName))
 	if k.PublicKey.SHA256 == "" {
 		return
 	}

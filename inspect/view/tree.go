@@ -10,9 +10,9 @@ import (
 // tree shows how the certificates hang together, the issuer above what it
 // signed:
 //
-//	Root CA                 ca.crt#1   3649 days left
-//	└─ Intermediate CA      tls.crt#2  1824 days left
-//	   └─ reg.local         tls.crt#1  364 days left
+//	Root CA             3649 days (10 years) left  ca.crt#1
+//	└─ Intermediate CA  1824 days (5 years) left   tls.crt#2
+//	   └─ reg.local     364 days left              tls.crt#1
 //
 // An issuer that is not here has a line all the same. A single certificate
 // needs no tree.
@@ -26,13 +26,14 @@ func (t *textWriter) tree(certs []Certificate) {
 	var left, middle int
 	for _, n := range f.lines {
 		left = max(left, utf8.RuneCountInString(n.left))
-		middle = max(middle, utf8.RuneCountInString(n.id))
+		if n.id != "" {
+			middle = max(middle, utf8.RuneCountInString(n.state))
+		}
 	}
-	left = min(left, max(t.Width-middle-30, 20))
 	for _, n := range f.lines {
-		line := "  " + n.left + pad(n.left, left) + "  " + n.id
-		if n.state != "" {
-			line += pad(n.id, middle) + "  " + t.styled(n.style, n.state)
+		line := "  " + n.left + pad(n.left, left) + "  " + t.styled(n.style, n.state)
+		if n.id != "" {
+			line += pad(n.state, middle) + "  " + n.id
 		}
 		t.WriteString(line + "\n")
 	}
@@ -52,7 +53,7 @@ type forest struct {
 }
 
 type treeLine struct {
-	left, id, state string
+	left, state, id string
 	style           style
 }
 
@@ -63,6 +64,9 @@ func newForest(certs []Certificate) *forest {
 			continue
 		}
 		f.distinct++
+		if c.SelfSigned { // its issuers are the same CA once more
+			continue
+		}
 		for _, n := range c.issuers {
 			f.signed[n] = append(f.signed[n], i)
 		}
@@ -95,7 +99,7 @@ func (f *forest) grow() {
 		}
 	}
 	for _, name := range issuers {
-		f.lines = append(f.lines, treeLine{left: shorten(name), id: "not here"})
+		f.lines = append(f.lines, treeLine{left: shorten(name), state: "not here"})
 		for n, i := range orphans[name] {
 			f.branch(i, []bool{n < len(orphans[name])-1})
 		}
