@@ -1,0 +1,3 @@
+package k8ssecret
+
+func (r *reader) script() {}
