@@ -99,7 +99,7 @@ func describeCertificate(c pki.Cert, now time.Time) Certificate {
 		Timestamps:         []Timestamp{},
 	}
 	v.Extensions = describeExtensions(p.extensions)
-	v.Usages, v.Names = describeUsages(p.extensions)
+	v.Usages, v.Names, v.NameLists = describeUsages(p.extensions)
 	for _, e := range p.extensions {
 		v.readExtension(e)
 	}
@@ -182,10 +182,10 @@ var keyUsageNames = [...]string{
 }
 
 // describeUsages reads what certificates and requests both have. A second
-// subjectAltName adds its names to those of the first.
-func describeUsages(extensions []extension) (Usages, []Name) {
-	u := Usages{KeyUsage: []string{}, ExtendedKeyUsage: []string{}}
-	names := []Name{}
+// subjectAltName adds its names to those of the first; then lists has the names
+// of each.
+func describeUsages(extensions []extension) (u Usages, names []Name, lists [][]Name) {
+	u = Usages{KeyUsage: []string{}, ExtendedKeyUsage: []string{}}
 	for _, e := range extensions {
 		switch e.oid {
 		case oidBasicConstraints:
@@ -215,12 +215,18 @@ func describeUsages(extensions []extension) (Usages, []Name) {
 			}
 		case oidSubjectAltName:
 			found, _ := decodeGeneralNames(e.value)
+			list := []Name{}
 			for _, n := range found {
-				names = append(names, Name{nameKinds[n.kind], Text(n.text())})
+				list = append(list, Name{nameKinds[n.kind], Text(n.text())})
 			}
+			lists = append(lists, list)
 		}
 	}
-	return u, names
+	names = slices.Concat(append(lists, []Name{})...)
+	if len(lists) < 2 {
+		lists = nil
+	}
+	return u, names, lists
 }
 
 func subtrees(names []generalName) []Name {
@@ -350,7 +356,7 @@ func describeRequest(r pki.CSR) Request {
 		Size:               len(r.Raw),
 		PEM:                string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: r.Raw})),
 	}
-	v.Usages, v.Names = describeUsages(p.extensions)
+	v.Usages, v.Names, v.NameLists = describeUsages(p.extensions)
 	return v
 }
 

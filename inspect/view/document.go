@@ -96,10 +96,13 @@ type Certificate struct {
 	// SameAs is the ID of the first certificate with the same bytes.
 	SameAs Text `json:"sameAs,omitempty"`
 
-	Names    []Name            `json:"names"`
-	Subject  DistinguishedName `json:"subject"`
-	Issuer   DistinguishedName `json:"issuer"`
-	Validity Validity          `json:"validity"`
+	Names []Name `json:"names"`
+	// NameLists are the names of each subjectAltName extension when there are
+	// several, which RFC 5280, 4.2 forbids; Names holds all of them.
+	NameLists [][]Name          `json:"nameLists,omitempty"`
+	Subject   DistinguishedName `json:"subject"`
+	Issuer    DistinguishedName `json:"issuer"`
+	Validity  Validity          `json:"validity"`
 
 	// Position is what the certificate is in a chain.
 	Position Position `json:"position"`
@@ -158,8 +161,10 @@ type Usages struct {
 // Request is one signing request.
 type Request struct {
 	Item
-	Names   []Name            `json:"names"`
-	Subject DistinguishedName `json:"subject"`
+	Names []Name `json:"names"`
+	// NameLists is as in Certificate.
+	NameLists [][]Name          `json:"nameLists,omitempty"`
+	Subject   DistinguishedName `json:"subject"`
 	// SignatureValid is true when its own key signed it.
 	SignatureValid bool `json:"signatureValid"`
 	// Keys are the IDs of the private keys here that belong to it, Certificates

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -165,9 +166,8 @@ func (t *textWriter) certificate(c Certificate) {
 	t.faults(c)
 	t.field("Called", string(c.FriendlyName))
 	if c.Version > 0 {
-		t.names("Names", c.Names)
-		if len(c.Names) == 0 && !c.IsCA { // a CA needs none
-			t.row("Names", "none")
+		if len(c.Names) > 0 || !c.IsCA { // a CA needs none
+			t.allNames(c.Names, c.NameLists)
 		}
 		t.field("Subject", nameText(c.Subject))
 		t.validity(c.Validity)
@@ -175,6 +175,9 @@ func (t *textWriter) certificate(c Certificate) {
 		t.field("Signed by", signerText(c))
 		t.field("Key", keyText(c.PublicKey, c.Keys))
 		t.usages(c.Usages, c.Extensions)
+		if c.Version != 3 { // all of today's are
+			t.field("Version", fmt.Sprint(c.Version))
+		}
 		t.field("Serial", c.SerialNumber)
 		t.field("Subject key", c.SubjectKeyID)
 		t.field("Issuer key", c.AuthorityKeyID)
@@ -211,10 +214,39 @@ func (t *textWriter) faults(c Certificate) {
 		return
 	}
 	t.field("Error", string(c.Error))
-	for _, f := range c.Faults {
+	const most = 10
+	for _, f := range c.Faults[:min(len(c.Faults), most)] {
 		t.field("Fault", fmt.Sprintf("at byte %d, %s: %s", f.Offset, f.Field, f.Detail))
 	}
+	if more := len(c.Faults) - most; more > 0 {
+		t.field("", fmt.Sprintf("and %d more", more))
+	}
 	t.field("Size", fmt.Sprintf("%d bytes", c.Size))
+}
+
+// allNames writes the names, those of several subjectAltName extensions apart:
+// clients that take such a certificate at all go by one of them.
+func (t *textWriter) allNames(names []Name, lists [][]Name) {
+	if len(lists) == 0 {
+		t.namesOrNone("Names", names)
+		return
+	}
+	ordinals := [...]string{"First SAN", "Second SAN", "Third SAN"}
+	for i, list := range lists {
+		label := fmt.Sprintf("SAN %d", i+1)
+		if i < len(ordinals) {
+			label = ordinals[i]
+		}
+		t.namesOrNone(label, list)
+	}
+}
+
+func (t *textWriter) namesOrNone(label string, names []Name) {
+	if len(names) == 0 {
+		t.row(label, "none")
+		return
+	}
+	t.names(label, names)
 }
 
 // names writes names by kind, in the order in which the kinds first occur.
@@ -241,9 +273,9 @@ func (t *textWriter) names(label string, names []Name) {
 	}
 	for _, kind := range kinds {
 		prefix := kind + strings.Repeat(" ", column-len(kind))
-		rows := byKind[kind]
-		if kind != nameKinds[kindDir] { // which holds commas of its own
-			rows = wrapItems(rows, t.Width-labelWidth-column)
+		rows := wrapItems(byKind[kind], t.Width-labelWidth-column)
+		if kind == nameKinds[kindDir] {
+			rows = wrapDirNames(byKind[kind], t.Width-labelWidth-column)
 		}
 		for _, row := range rows {
 			t.row(label, prefix+row)
@@ -260,6 +292,21 @@ func wrapItems(items []string, width int) []string {
 	}
 	words[len(words)-1] = items[len(items)-1]
 	return fill(words, width)
+}
+
+// wrapDirNames begins a line with each name, for they hold commas of their own,
+// and indents what does not fit on it.
+func wrapDirNames(names []string, width int) []string {
+	var rows []string
+	for _, name := range names {
+		for i, row := range wrapWords(name, width-2) {
+			if i > 0 {
+				row = "  " + row
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 func nameText(n DistinguishedName) string {
@@ -302,14 +349,21 @@ func validityText(v Validity) (string, style) {
 	}
 }
 
-// duration rounds down to what a reader counts in.
+// duration says in what a reader counts how long it is, rounded down; of many
+// days also how many years they are about.
 func duration(seconds int64) string {
-	days := seconds / secondsPerDay
+	const year = 3652425 // ten thousandths of a day, on average
+	text := days(seconds)
+	if n := seconds / secondsPerDay; n >= 3*365 {
+		text += fmt.Sprintf(" (%d years)", (n*10000+year/2)/year)
+	}
+	return text
+}
+
+func days(seconds int64) string {
 	switch {
-	case days >= 3*365: // 365.2425 days on average
-		return fmt.Sprintf("%d days (%d years)", days, (2*days*10000+3652425)/(2*3652425))
-	case days >= 2:
-		return fmt.Sprintf("%d days", days)
+	case seconds >= 2*secondsPerDay:
+		return fmt.Sprintf("%d days", seconds/secondsPerDay)
 	case seconds >= 2*3600:
 		return fmt.Sprintf("%d hours", seconds/3600)
 	case seconds >= 120:
@@ -350,7 +404,11 @@ func idList(ids []Text) string {
 	const most = 4
 	list := strings.Join(texts(ids[:min(len(ids), most)]), ", ")
 	if len(ids) > most {
-		list += fmt.Sprintf(" and %d more", len(ids)-most)
+		more := fmt.Sprintf(" and %d more", len(ids)-most)
+		if len(ids) >= maxIDs {
+			more = " and many more"
+		}
+		list += more
 	}
 	return list
 }
@@ -459,19 +517,19 @@ func (t *textWriter) otherExtensions(extensions []Extension) {
 
 func (t *textWriter) request(r Request) {
 	what, s := "signing request", plain
-	if r.Error != "" {
-		what, s = "a signing request that cannot be read", bad
+	switch {
+	case r.Error != "" && r.PublicKey.SHA256 == "":
+		what, s = "not a signing request that can be read", bad
+	case r.Error != "":
+		what, s = "a signing request that Go programs refuse", bad
 	}
 	t.section(string(r.ID), what, s)
 	t.field("Error", string(r.Error))
 	if r.PublicKey.SHA256 != "" {
-		t.names("Names", r.Names)
-		if len(r.Names) == 0 {
-			t.row("Names", "none")
-		}
+		t.allNames(r.Names, r.NameLists)
 		t.field("Subject", nameText(r.Subject))
 		t.field("Key", keyText(r.PublicKey, r.Keys))
-		t.list("Certificate", texts(r.Certificates))
+		t.field("Certificate", idList(r.Certificates))
 		t.requested(r)
 		signature := r.SignatureAlgorithm.Name + ", made with this key"
 		if !r.SignatureValid {
@@ -499,13 +557,12 @@ func (t *textWriter) requested(r Request) {
 }
 
 func (t *textWriter) key(k Key) {
-	what := "private key"
+	what, s := "private key", plain
+	if k.Error != "" {
+		what, s = "private key that cannot be read", bad
+	}
 	if k.Encrypted {
 		what += ", encrypted"
-	}
-	s := plain
-	if k.Error != "" {
-		what, s = what+" that cannot be read", bad
 	}
 	t.section(string(k.ID), what, s)
 	t.field("Error", string(k.Error))
@@ -514,11 +571,11 @@ func (t *textWriter) key(k Key) {
 		return
 	}
 	t.field("Key", keyText(k.PublicKey, nil))
-	belongs := append(texts(k.Certificates), texts(k.Requests)...)
-	if len(belongs) == 0 {
-		belongs = []string{"nothing here"}
+	belongs := "nothing here"
+	if ids := slices.Concat(k.Certificates, k.Requests); len(ids) > 0 {
+		belongs = idList(ids)
 	}
-	t.list("Belongs to", belongs)
+	t.field("Belongs to", belongs)
 	t.field("Key SHA-256", k.PublicKey.SHA256)
 }
 

@@ -10,9 +10,9 @@ import (
 // tree shows how the certificates hang together, the issuer above what it
 // signed:
 //
-//	Root CA             3649 days (10 years) left  ca.crt#1
-//	└─ Intermediate CA  1824 days (5 years) left   tls.crt#2
-//	   └─ reg.local     364 days left              tls.crt#1
+//	Root CA             3649 days left  ca.crt#1
+//	└─ Intermediate CA  1824 days left  tls.crt#2
+//	   └─ reg.local     364 days left   tls.crt#1
 //
 // An issuer that is not here has a line all the same. A single certificate
 // needs no tree.
@@ -22,21 +22,76 @@ func (t *textWriter) tree(certs []Certificate) {
 		return
 	}
 	f.grow()
-	t.section("Chain", "", plain)
-	var left, middle int
-	for _, n := range f.lines {
-		left = max(left, utf8.RuneCountInString(n.left))
-		if n.id != "" {
-			middle = max(middle, utf8.RuneCountInString(n.state))
+	middle, right := f.columns()
+	what := ""
+	if t.Width < f.left()+middle+right+6 {
+		if folder := commonFolder(certs); folder != "" {
+			what = "all in " + pki.Printable(folder)
+			f.cut(folder)
+			middle, right = f.columns()
 		}
 	}
+	t.section("Chain", what, plain)
+	left := min(f.left(), max(t.Width-middle-right-6, leastLeft))
 	for _, n := range f.lines {
-		line := "  " + n.left + pad(n.left, left) + "  " + t.styled(n.style, n.state)
+		name := n.rails + shorten(n.name, max(left-utf8.RuneCountInString(n.rails), leastName))
+		line := "  " + name + pad(name, left) + "  " + t.styled(n.style, n.state)
 		if n.id != "" {
 			line += pad(n.state, middle) + "  " + n.id
 		}
 		t.WriteString(line + "\n")
 	}
+}
+
+// Columns that names keep, even if the line then is too long for the terminal.
+const (
+	leastLeft = 24
+	leastName = 12
+)
+
+// left is the width of the first column.
+func (f *forest) left() int {
+	width := 0
+	for _, n := range f.lines {
+		width = max(width, utf8.RuneCountInString(n.rails)+utf8.RuneCountInString(n.name))
+	}
+	return width
+}
+
+// columns are the widths of the others.
+func (f *forest) columns() (middle, right int) {
+	for _, n := range f.lines {
+		if n.id != "" {
+			middle = max(middle, utf8.RuneCountInString(n.state))
+			right = max(right, utf8.RuneCountInString(n.id))
+		}
+	}
+	return middle, right
+}
+
+// cut leaves folder out of the IDs, for which it stands in the heading.
+func (f *forest) cut(folder string) {
+	for i := range f.lines {
+		f.lines[i].id = strings.TrimLeft(strings.TrimPrefix(f.lines[i].id, pki.Printable(folder)), " ")
+	}
+}
+
+// commonFolder is the source of all certs, or the folder in which all sources
+// are, with the slash at its end. It is "" when there is none.
+func commonFolder(certs []Certificate) string {
+	common := string(certs[0].Origin.Source)
+	same := true
+	for _, c := range certs {
+		for !strings.HasPrefix(string(c.Origin.Source), common) {
+			same = false
+			common = common[:strings.LastIndexByte(common[:len(common)-1], '/')+1]
+		}
+		same = same && string(c.Origin.Source) == common
+	}
+	if !same {
+		common = common[:strings.LastIndexByte(common, '/')+1]
+	}
+	return common
 }
 
 func pad(s string, width int) string {
@@ -53,8 +108,8 @@ type forest struct {
 }
 
 type treeLine struct {
-	left, state, id string
-	style           style
+	rails, name, state, id string
+	style                  style
 }
 
 func newForest(certs []Certificate) *forest {
@@ -99,7 +154,7 @@ func (f *forest) grow() {
 		}
 	}
 	for _, name := range issuers {
-		f.lines = append(f.lines, treeLine{left: shorten(name), state: "not here"})
+		f.lines = append(f.lines, treeLine{name: shorten(name, mostName), state: "not here"})
 		for n, i := range orphans[name] {
 			f.branch(i, []bool{n < len(orphans[name])-1})
 		}
@@ -166,14 +221,29 @@ func (f *forest) write(n node, again bool) {
 		}
 	}
 	c := f.certs[n.cert]
-	b.WriteString(shorten(treeName(c)))
-	line := treeLine{left: b.String(), id: pki.Printable(string(c.ID))}
+	line := treeLine{rails: b.String(), name: shorten(treeName(c), mostName), id: pki.Printable(string(c.ID))}
 	if again {
 		line.state = "(see above)"
 	} else {
-		line.state, line.style = validityText(c.Validity)
+		line.state, line.style = validityShort(c.Validity)
 	}
 	f.lines = append(f.lines, line)
+}
+
+// validityShort is validityText in fewer words.
+func validityShort(v Validity) (string, style) {
+	text, s := validityText(v)
+	switch v.State {
+	case NotYetValid:
+		return "valid in " + days(v.secondsToStart), s
+	case Expired:
+		return "expired " + days(-v.SecondsLeft) + " ago", s
+	case Valid:
+		if left, ok := strings.CutPrefix(text, duration(v.SecondsLeft)); ok {
+			return days(v.SecondsLeft) + left, s
+		}
+	}
+	return text, s
 }
 
 // treeName is by what a reader knows the certificate: the common name, or else
@@ -194,9 +264,11 @@ func treeName(c Certificate) string {
 	}
 }
 
-// shorten keeps a name to what a line of the tree has room for.
-func shorten(name string) string {
-	const most = 48
+// mostName is how much of a name a line of the tree shows.
+const mostName = 48
+
+// shorten keeps a name to most characters.
+func shorten(name string, most int) string {
 	runes := []rune(pki.Printable(name))
 	if len(runes) <= most {
 		return string(runes)
