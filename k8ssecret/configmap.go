@@ -29,6 +29,9 @@ func (r *reader) configMap(n *tree.Node, prefix string) {
 	if !slices.ContainsFunc(parts, part.found) {
 		return
 	}
+	if sum := sizeOf(parts); sum > maxSecret {
+		r.note(&u, NoteConfigMapTooLarge, join(prefix, "data"), head(n), "the values have %d bytes together; a ConfigMap holds at most %d", sum, maxSecret)
+	}
 	for _, p := range parts {
 		for _, k := range p.Keys {
 			u.Material.Notes = append(u.Material.Notes, pki.Note{

@@ -15,7 +15,7 @@ import (
 const typeTLS = "kubernetes.io/tls"
 
 // maxSecret bounds the sum of a Secret's decoded values, in bytes
-// (MaxSecretSize, k8s.io/kubernetes pkg/apis/core).
+// and those of a ConfigMap (MaxSecretSize, k8s.io/kubernetes pkg/apis/core).
 const maxSecret = 1 << 20
 
 // secretReader reads one Secret.
@@ -179,19 +179,23 @@ func (s *secretReader) namespace() {
 	s.note(&s.unit, NoteSecretNamespaceMissing, join(s.prefix, "metadata.namespace"), at, "the Secret says no namespace: it lands in the current one of whoever applies it, and pods see only Secrets of their own")
 }
 
-// size sums the decoded values up.
+// size notes values that are too large together.
 func (s *secretReader) size() {
-	sum := 0
-	for _, p := range s.parts {
+	if sum := sizeOf(s.parts); sum > maxSecret {
+		s.note(&s.unit, NoteSecretTooLarge, join(s.prefix, "data"), head(s.n), "the values have %d bytes together; a Secret holds at most %d", sum, maxSecret)
+	}
+}
+
+// sizeOf sums the decoded values up, in bytes.
+func sizeOf(parts []part) (sum int) {
+	for _, p := range parts {
 		n := len(p.node.Text)
 		if p.enc == asBase64 {
 			n = (n - strings.Count(p.node.Text, "\n") - strings.Count(p.node.Text[max(0, n-2):], "=")) * 3 / 4
 		}
 		sum += n
 	}
-	if sum > maxSecret {
-		s.note(&s.unit, NoteSecretTooLarge, join(s.prefix, "data"), head(s.n), "the values have %d bytes together; a Secret holds at most %d", sum, maxSecret)
-	}
+	return sum
 }
 
 // repeated notes fields that stand in data and in stringData.

@@ -179,12 +179,14 @@ func (s sniffer) values() bool {
 // valuesBelow reports whether two of the fields that only this chart has
 // together, or the fields of a certificate, stand anywhere.
 func (s sniffer) valuesBelow() bool {
-	if s.has(" cacrt:") || s.has("trustDistribution:") {
+	if s.has(" cacrt:", "{cacrt:", "trustDistribution:") {
 		return true
 	}
 	tls := s.has("\ntls:") || bytes.HasPrefix(s.text, []byte("tls:"))
+	address := s.has("clusterIP:")
 	return tls && s.has(" crt:", " key:", " secret:", "{crt:", "{key:", "{secret:") ||
-		s.has("cert-manager:") && s.has(" install:", "{install:", "httpEnabled:") && s.has("clusterIP:", " enabled:")
+		s.has("cert-manager:") && s.has(" install:", "{install:", "httpEnabled:") && (address || s.has(" enabled:", "{enabled:")) ||
+		address && (s.has("httpEnabled:", "cert-manager:", "pvc:", "registryLoginServer:") || strings.Contains(s.name, "values"))
 }
 
 func (s sniffer) json() string {

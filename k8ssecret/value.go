@@ -78,7 +78,7 @@ func (r *reader) read(u *Unit, f field) part {
 	case strings.TrimSpace(f.node.Text) == "":
 		return p
 	}
-	data, layers := peel(f.node.Text)
+	data, layers := takeLayer(f.node.Text)
 	m, err := format.Decode(r.source, data, r.opt)
 	if m.Empty() || !f.known && f.role == anyRole && !sound(m) {
 		r.unreadable(u, f, err)
@@ -118,6 +118,12 @@ func (r *reader) unreadable(u *Unit, f field, err error) {
 		return
 	}
 	text := f.node.Text
+	if q := typographicQuote(text); q != "" {
+		if !slices.ContainsFunc(u.Material.Notes, func(n pki.Note) bool { return n.Rule == NoteTypographicQuotes && n.Origin.Field == f.path }) {
+			r.note(u, NoteTypographicQuotes, f.path, f.node.Start, "%s holds the quotation mark %s, which is a typographic one: type a plain one", f.path, q)
+		}
+		return
+	}
 	if f.enc == asBase64 || f.enc == asOneLine {
 		if _, bad := strictBase64(text); bad != "" {
 			r.note(u, NoteBase64Invalid, f.path, f.node.Start, "%s is not base64: %s", f.path, bad)
@@ -158,9 +164,9 @@ func strictBase64(text string) (data []byte, bad string) {
 	return nil, fmt.Sprintf("byte %d is %s", int(at), what)
 }
 
-// peel takes the layer of base64 off that values mostly have, layers telling
+// takeLayer takes the layer of base64 off that values mostly have, layers telling
 // whether there was one. What is left of that goes to format.Decode.
-func peel(text string) (data []byte, layers int) {
+func takeLayer(text string) (data []byte, layers int) {
 	if strings.Contains(text, "-----") {
 		return []byte(text), 0
 	}

@@ -111,6 +111,9 @@ func (v *valuesReader) ours() bool {
 			return false
 		}
 	}
+	if ip := v.get("service.clusterIP"); known == 1 && ip != nil && (ip.Text == "" || ip.Text == "None") {
+		return false // any chart's
+	}
 	return known > 0
 }
 
