@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v2"
+)
+
+// pages are the documents whose commands are run, with what has to be there
+// before.
+var pages = map[string]string{
+	"docs/spec.md": "",
+	"README.md": `
+printf 'a password\n' > secret
+mkdir given
+crpki gen --intermediate --dns other.example.com --out-dir given
+crpki bundle given/tls.crt --out server.crt
+crpki gen --dns old.example.com --out-dir old
+cat given/intermediate.crt > intermediate.crt
+cat given/ca.crt > root.crt
+printf 'version: 1\ncas: [{name: root}]\ncerts: [{name: reg, ca: root, names: 10.96.0.50}]\n' > pki.yaml
+`,
+}
+
+// TestPages runs the documents: blocks of code with a file name are files, in
+// those marked "sh" every command has to succeed, those marked "console" are
+// sessions, whose output has to be what is printed there. -update writes it.
+func TestPages(t *testing.T) {
+	if _, err := exec.LookPath("sed"); err != nil {
+		t.Skip("the sessions use sed")
+	}
+	for page, before := range pages {
+		t.Run(page, func(t *testing.T) {
+			doc, err := filepath.Abs(filepath.Join("../..", page))
+			require.NoError(t, err)
+			text, err := os.ReadFile(doc)
+			require.NoError(t, err)
+			t.Chdir(t.TempDir())
+			succeed(t, before)
+			out := replay(t, string(text))
+			if *update && masked(out) != masked(string(text)) {
+				require.NoError(t, os.WriteFile(doc, []byte(out), 0o644))
+				return
+			}
+			assert.Equal(t, masked(string(text)), masked(out), "%s is not what crpki does: go test ./cmd/crpki -run Pages -update", page)
+		})
+	}
+}
+
+// masked hides what is random: identifiers and hashes.
+func masked(text string) string {
+	return regexp.MustCompile(`\b([0-9a-f]{64}|[0-9a-f]{8})\b`).ReplaceAllString(text, "…")
+}
+
+// replay gives the document with the output that its sessions have now.
+func replay(t *testing.T, text string) string {
+	t.Helper()
+	var out strings.Builder
+	for i, part := range strings.Split(text, "```") {
+		if i > 0 {
+			out.WriteString("```")
+		}
+		info, body, _ := strings.Cut(part, "\n")
+		switch _, name, isFile := strings.Cut(info, " "); {
+		case i%2 == 0: // prose
+		case isFile:
+			require.NoError(t, os.WriteFile(name, []byte(body), 0o644))
+		case info == "console":
+			part = info + "\n" + session(t, body)
+		case info == "sh":
+			succeed(t, body)
+		}
+		out.WriteString(part)
+	}
+	return out.String()
+}
+
+// succeed runs each line, all of which have to succeed.
+func succeed(t *testing.T, commands string) {
+	t.Helper()
+	for line := range strings.Lines(commands) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			var b bytes.Buffer
+			assert.Equal(t, exitOK, shell(&b, line), "%s\n%s", line, &b)
+		}
+	}
+}
+
+// session runs the lines of body that begin with "$ " and gives them with
+// their output.
+func session(t *testing.T, body string) string {
+	t.Helper()
+	var b bytes.Buffer
+	for line := range strings.Lines(body) {
+		if command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "$ "); ok {
+			b.WriteString(line)
+			code := shell(&b, command)
+			if !strings.HasPrefix(command, "crpki ") {
+				require.Equal(t, exitOK, code, "%s\n%s", command, &b)
+			}
+		}
+	}
+	return b.String()
+}
+
+// shell runs a command line, on a day that stays the same when it is crpki's.
+func shell(w io.Writer, line string) int {
+	if args, ours := strings.CutPrefix(line, "crpki "); ours && !strings.ContainsAny(line, "|>") {
+		e := &env{
+			stdin: strings.NewReader(""), stdout: w, stderr: w, width: 80, getenv: func(string) string { return "" },
+			now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
+		}
+		return run(context.Background(), append([]string{"crpki"}, strings.Fields(args)...), e)
+	}
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		io.WriteString(w, err.Error())
+		return exitUsage
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// TestExamplesRun runs what help shows, in a folder where the files are that
+// the examples name. Each one starts afresh.
+func TestExamplesRun(t *testing.T) {
+	given := filepath.Join(t.TempDir(), "given")
+	require.NoError(t, os.Mkdir(given, 0o755))
+	t.Chdir(given)
+	succeed(t, `
+mkdir -p home/.local/share/bash-completion/completions home/.config/fish/completions downloads
+printf 'a password\n' > secret
+chmod 600 secret
+crpki gen --ip 10.96.0.50 --dns a.example.com --san old.example.com
+crpki gen --intermediate --dns reg.example.com --out-dir other
+crpki csr --dns reg.example.com --out-dir request
+cp request/tls.csr .
+cp other/intermediate.crt intermediate.crt
+cp other/ca.crt root.crt
+cp other/tls.crt tls.crt
+cat other/ca.crt other/tls.crt certs/ca.crt certs/tls.crt > heap.pem
+cp other/tls.crt downloads/a.pem
+cp other/intermediate.crt downloads/b.pem
+cp other/ca.crt old.p7b
+crpki p12 pack certs/tls.crt certs/tls.key --password-file secret --alias tomcat --out keystore.p12
+cp keystore.p12 tls.p12
+printf 'version: 1\ncas: [{name: root}]\ncerts: [{name: reg, ca: root, names: 10.96.0.50}]\n' > certs.yaml
+printf 'service:\n  clusterIP: 10.96.0.50\ntls:\n  crt: %s\n  key: %s\n' $(base64 -w0 certs/tls.crt) $(base64 -w0 certs/tls.key) > values.yaml
+printf 'apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: registry-tls, namespace: registry}\ndata:\n  tls.crt: %s\n  tls.key: %s\n  ca.crt: %s\n' $(base64 -w0 certs/tls.crt) $(base64 -w0 certs/tls.key) $(base64 -w0 certs/ca.crt) > secret.yaml
+`)
+	walk(newApp(testEnv()), func(path []*cli.Command) {
+		for _, line := range newPage(newApp(testEnv()), path).example {
+			if strings.HasPrefix(line, "crpki ") && !strings.Contains(line, " /etc/") && !strings.Contains(line, "$") {
+				t.Run(line, func(t *testing.T) {
+					dir := t.TempDir()
+					require.NoError(t, os.CopyFS(dir, os.DirFS(given)))
+					t.Chdir(dir)
+					t.Setenv("HOME", filepath.Join(dir, "home"))
+					t.Setenv("CRPKI_AT", "2026-11-21T12:00:00Z")
+					t.Setenv("CRPKI_FORCE", "true")
+					t.Setenv("CRPKI_PASSWORD_FILE", "secret")
+					t.Setenv("CRPKI_KEY_PASSWORD_FILE", "secret")
+					line, _, _ := strings.Cut(line, " && ") // what others do then
+					var b bytes.Buffer
+					cmd := exec.Command("sh", "-ec", line)
+					cmd.Stdout, cmd.Stderr = &b, &b
+					assert.NoError(t, cmd.Run(), &b)
+				})
+			}
+		}
+	})
+}
