@@ -20,6 +20,8 @@ type RepairOptions struct {
 	// Served: a server sends the certificates. They are put in order, the leaf
 	// first, and the root is left out.
 	Served bool
+	// KeepRoot: the root stays, at the end.
+	KeepRoot bool
 	// Value: the text is a value inside another document, and need not end with
 	// a line break.
 	Value bool
@@ -486,13 +488,13 @@ func (r *repairer) order() {
 		return
 	}
 	want := chain.Served()
-	if chain.Root != nil && err != nil {
+	if chain.Root != nil && (err != nil || r.KeepRoot) {
 		want = append(want, *chain.Root)
 	}
 	for _, u := range chain.Rest {
 		want = append(want, u.Cert)
 	}
-	if chain.Root != nil && err == nil {
+	if chain.Root != nil && err == nil && !r.KeepRoot {
 		r.roots = append(r.roots, chain.Root.Raw)
 	}
 	r.permute(slots, certs, want)
@@ -644,6 +646,16 @@ func fingerprintOf(k pki.Key) string {
 		return err.Error()
 	}
 	return string(der)
+}
+
+// IsPEM reports whether text has a BEGIN line, however it is spelt.
+func IsPEM(text []byte) bool {
+	for m, ok := nextMarker(text, 0); ok; m, ok = nextMarker(text, m.end) {
+		if m.begin {
+			return true
+		}
+	}
+	return false
 }
 
 // Span is a part of a text.
