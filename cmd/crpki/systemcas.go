@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/format"
+)
+
+// The places in which Go looks for the CAs of a system (crypto/x509,
+// root_linux.go, root_bsd.go): the first file that exists, and all of the first
+// folder that holds certificates.
+var (
+	systemFiles = [...]string{
+		"/etc/ssl/certs/ca-certificates.crt",                // Debian, Alpine, Arch
+		"/etc/pki/tls/certs/ca-bundle.crt",                  // Fedora, RHEL 6
+		"/etc/ssl/ca-bundle.pem",                            // openSUSE
+		"/etc/pki/tls/cacert.pem",                           // OpenELEC
+		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // CentOS, RHEL 7
+		"/etc/ssl/cert.pem",                                 // Alpine, macOS
+		"/usr/local/etc/ssl/cert.pem",                       // FreeBSD
+	}
+	systemFolders = [...]string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
+)
+
+// systemCAs gives what this machine trusts, as a Go program finds it:
+// SSL_CERT_FILE and SSL_CERT_DIR take the place of file and folders.
+func (e *env) systemCAs() ([]pki.Cert, error) {
+	var certs []pki.Cert
+	seen := map[string]bool{}
+	add := func(path string) bool {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return false
+		}
+		m, err := format.Decode(path, data, format.Options{})
+		if err != nil {
+			return false
+		}
+		for _, c := range append(m.Certs, m.Anchors...) {
+			if !seen[string(c.Raw)] {
+				seen[string(c.Raw)] = true
+				certs = append(certs, c)
+			}
+		}
+		return true
+	}
+	files := systemFiles[:]
+	if file := e.getenv("SSL_CERT_FILE"); file != "" {
+		files = []string{file}
+	}
+	for _, file := range files {
+		if add(file) {
+			break
+		}
+	}
+	folders := systemFolders[:]
+	if dirs := e.getenv("SSL_CERT_DIR"); dirs != "" {
+		folders = strings.Split(dirs, ":")
+	}
+	for _, folder := range folders {
+		entries, _ := os.ReadDir(folder)
+		for _, entry := range entries {
+			add(filepath.Join(folder, entry.Name()))
+		}
+	}
+	if len(certs) == 0 {
+		return nil, withHint(usageErrorf("--system: this machine has no CA certificates in %s, nor elsewhere that Go programs look",
+			cmp.Or(e.getenv("SSL_CERT_FILE"), systemFiles[0])), "install ca-certificates, or use --ca-file")
+	}
+	return certs, nil
+}

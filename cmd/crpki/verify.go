@@ -1,0 +1,295 @@
+package main
+
+import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/crpki/crpki/inspect/verify"
+	"github.com/crpki/crpki/pki"
+)
+
+func verifyCommand(e *env) *cli.Command {
+	return &cli.Command{
+		Name:  "verify",
+		Usage: "say what Go's clients and OpenSSL's would say to a certificate",
+		Description: `crpki verify certs/tls.crt --ca-file certs/ca.crt --host 10.96.0.50
+# is it still good next month?
+crpki verify certs/tls.crt --ca-file certs/ca.crt --host 10.96.0.50 --at 2026-12-21
+# as strictly as Python 3.13 verifies
+crpki verify certs/tls.crt --ca-file certs/ca.crt --strict
+# many in one process, a line of JSON each
+crpki verify --stdin-jsonl < cases.jsonl
+
+CHAIN is what a server sends: its own certificate first, then intermediates. Two
+judges look at it, and both say what the real ones say. Go's is that of docker,
+containerd, podman, CRI-O, kubelet and helm, in the words of the Go release that
+crpki was built with. OpenSSL's is that of curl, git, Python and nginx, with the
+numbers and words of OpenSSL 3.
+
+What is trusted are the certificates of --ca-file, and with --system those of
+this machine; with neither, there is nothing to verify against. Without --host
+no name is verified.
+
+With --stdin-jsonl each line of standard input is {"id", "chain": [PEM, leaf
+first], "roots": [PEM], "host", "at": RFC 3339}; without "at" it is now. For each
+comes a line {"id", "ok", "error", "code", "reason"}, in the same order: whether
+Go's clients accept it, their error, and OpenSSL's number and text.
+
+Exits with 0 when both accept, with 1 when one refuses.`,
+		ArgsUsage: "[CHAIN...]",
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial (repeatable)"},
+			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` or folder with the certificates that clients trust (repeatable)", TakesFile: true},
+			&cli.BoolFlag{Name: "system", Usage: "trust what this machine trusts"},
+			&cli.StringSliceFlag{Name: "untrusted", Usage: "`FILE` with more intermediates, which the server does not send (repeatable)", TakesFile: true},
+			choiceFlag(&cli.StringFlag{Name: "purpose", Value: "sslserver", Usage: "what OpenSSL verifies the certificate `FOR`"}, "any", "sslserver", "sslclient"),
+			&cli.BoolFlag{Name: "partial-chain", Usage: "OpenSSL takes any trusted certificate for an anchor (-partial_chain)"},
+			&cli.BoolFlag{Name: "strict", Usage: "OpenSSL verifies what RFC 5280 asks for (-x509_strict)"},
+			&cli.IntFlag{Name: "auth-level", Usage: "OpenSSL's security `LEVEL`: 1 asks for 80 bits, 2 for 112"},
+			&cli.BoolFlag{Name: "stdin-jsonl", Usage: "judge a line of JSON after another"},
+			outputFlag("text", "json", "yaml"),
+		}, passwordFlags("")),
+		Action: e.verify,
+	}
+}
+
+// judged is what both judges say of one chain and one name.
+type judged struct {
+	Target  string        `json:"target"`
+	Host    string        `json:"host,omitempty"`
+	OK      bool          `json:"ok"`
+	At      time.Time     `json:"at"`
+	Go      goVerdict     `json:"go"`
+	OpenSSL opensslResult `json:"openssl"`
+	// Chain is what OpenSSL built, leaf first.
+	Chain []chainLink `json:"chain"`
+	Fix   string      `json:"fix,omitempty"`
+}
+
+type goVerdict struct {
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}
+
+type opensslResult struct {
+	OK bool `json:"ok"`
+	// Code and Reason are those of the first problem, at which a program without
+	// a callback of its own stops.
+	Code     int              `json:"code"`
+	Reason   string           `json:"reason"`
+	Problems []opensslProblem `json:"problems"`
+}
+
+type opensslProblem struct {
+	Code    int    `json:"code"`
+	Name    string `json:"name"`
+	Reason  string `json:"reason"`
+	Depth   int    `json:"depth"`
+	Subject string `json:"subject"`
+}
+
+type chainLink struct {
+	Subject string `json:"subject"`
+	Origin  string `json:"origin"`
+}
+
+func (e *env) verify(c *cli.Context) error {
+	if c.Bool("stdin-jsonl") {
+		if c.NArg() > 0 {
+			return usageErrorf("--stdin-jsonl takes its chains from standard input, not from %q", c.Args().First())
+		}
+		return e.verifyLines(c.Context)
+	}
+	if c.NArg() == 0 {
+		return withHint(usageErrorf("crpki verify needs CHAIN"), "crpki verify --help shows an example")
+	}
+	base, hosts, err := e.verifyOptions(c)
+	if err != nil {
+		return err
+	}
+	results := []judged{}
+	for _, path := range c.Args().Slice() {
+		m, err := e.decode(c, path)
+		if err != nil {
+			return err
+		}
+		chain := append(m.Certs, m.Anchors...)
+		if len(chain) == 0 {
+			return usageErrorf("%s: holds no certificate", path)
+		}
+		for _, host := range hosts {
+			o := base
+			o.Presented, o.Host = append(chain, base.Presented...), host
+			results = append(results, judge(path, o))
+		}
+	}
+	if err := e.print(c, results, func(w io.Writer) error { return e.writeJudged(w, results) }); err != nil {
+		return err
+	}
+	for _, r := range results {
+		if !r.OK {
+			return errBad
+		}
+	}
+	return nil
+}
+
+// verifyOptions takes all but the chain from the flags. Presented holds the
+// intermediates of --untrusted.
+func (e *env) verifyOptions(c *cli.Context) (o verify.OpenSSL, hosts []string, err error) {
+	o = verify.OpenSSL{
+		At: e.now, Purpose: verify.Purpose(c.String("purpose")), PartialChain: c.Bool("partial-chain"),
+		Strict: c.Bool("strict"), AuthLevel: c.Int("auth-level"),
+	}
+	if o.Purpose == "any" {
+		o.Purpose = verify.Any
+	}
+	if o.AuthLevel < 0 || o.AuthLevel > 5 {
+		return o, nil, usageErrorf("--auth-level %d is none of 0 to 5", o.AuthLevel)
+	}
+	names, remarks, err := pki.ParseNames(0, c.StringSlice("host"))
+	if err != nil {
+		return o, nil, usageErrorf("--host: %w", err)
+	}
+	e.warnings(remarks)
+	for _, n := range names {
+		hosts = append(hosts, n.Value)
+	}
+	if len(hosts) == 0 {
+		hosts = []string{""}
+	}
+	if o.Trusted, err = e.trusted(c); err != nil {
+		return o, nil, err
+	}
+	untrusted, err := e.decodeAny(c, c.StringSlice("untrusted"))
+	o.Presented = append(untrusted.Certs, untrusted.Anchors...)
+	return o, hosts, err
+}
+
+// trusted gives the certificates of --ca-file and --system.
+func (e *env) trusted(c *cli.Context) ([]pki.Cert, error) {
+	files := c.StringSlice("ca-file")
+	if len(files) == 0 && !c.Bool("system") {
+		return nil, withHint(usageErrorf("nothing is trusted: there is no --ca-file, and no --system"),
+			"--ca-file FILE trusts a CA of your own, --system what this machine trusts")
+	}
+	m, err := e.decodeAny(c, files)
+	if err != nil {
+		return nil, err
+	}
+	trusted := append(m.Certs, m.Anchors...)
+	if c.Bool("system") {
+		system, err := e.systemCAs()
+		if err != nil {
+			return nil, err
+		}
+		trusted = append(trusted, system...)
+	}
+	return trusted, nil
+}
+
+func judge(target string, o verify.OpenSSL) judged {
+	err := verify.Go{Presented: o.Presented, Trusted: o.Trusted, Host: o.Host, At: o.At}.Verify()
+	verdict := o.Verify()
+	r := judged{
+		Target: target, Host: o.Host, OK: err == nil && verdict.OK(), At: o.At.UTC(), Go: goVerdict{OK: err == nil},
+		OpenSSL: opensslResult{OK: verdict.OK(), Code: int(verdict.First()), Reason: verdict.First().Text(), Problems: []opensslProblem{}},
+	}
+	if err != nil {
+		r.Go.Error = printable(err.Error())
+	}
+	for _, p := range verdict.Problems {
+		r.OpenSSL.Problems = append(r.OpenSSL.Problems, opensslProblem{
+			Code: int(p.Code), Name: p.Code.Name(), Reason: p.Code.Text(), Depth: p.Depth, Subject: subjectOf(p.Cert),
+		})
+	}
+	for _, cert := range verdict.Chain {
+		r.Chain = append(r.Chain, chainLink{subjectOf(cert), cert.Origin.String()})
+	}
+	r.Fix = remedy(target, o, err, verdict)
+	return r
+}
+
+func subjectOf(c pki.Cert) string {
+	if c.X509 == nil {
+		return c.Origin.String()
+	}
+	return pki.Printable(c.X509.Subject.String())
+}
+
+// remedy is what helps against the first thing that a client refuses.
+func remedy(target string, o verify.OpenSSL, err error, v verify.Verdict) string {
+	var (
+		hostname  x509.HostnameError
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+	)
+	switch {
+	case err == nil && v.OK():
+		return ""
+	case errors.As(err, &hostname):
+		flag := "--san"
+		if n, _, err := pki.ParseName(o.Host); err == nil {
+			flag = map[pki.NameKind]string{pki.DNS: "--dns", pki.IP: "--ip"}[n.Kind]
+		}
+		return fmt.Sprintf("crpki renew %s %s %s", target, flag, o.Host)
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "crpki renew " + target
+	case errors.As(err, &authority):
+		return "crpki inspect " + target + ": its CA, or an intermediate, is not among what is trusted"
+	}
+	return "crpki lint " + target
+}
+
+func (e *env) writeJudged(w io.Writer, results []judged) error {
+	for i, r := range results {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		what := r.Target
+		if r.Host != "" {
+			what += " for " + r.Host
+		}
+		fmt.Fprintf(w, "%s: %s\n", what, r.summary())
+		fmt.Fprintf(w, "  Go       %s\n", cmp.Or(r.Go.Error, "ok"))
+		fmt.Fprintf(w, "  OpenSSL  Verify return code: %d (%s)\n", r.OpenSSL.Code, r.OpenSSL.Reason)
+		for _, p := range r.OpenSSL.Problems {
+			fmt.Fprintf(w, "           error %d at %d depth lookup: %s (%s)\n", p.Code, p.Depth, p.Reason, p.Subject)
+		}
+		if len(r.Chain) > 1 {
+			for i, link := range r.Chain {
+				label := "       "
+				if i == 0 {
+					label = "Chain  "
+				}
+				fmt.Fprintf(w, "  %s  %s  %s\n", label, link.Subject, link.Origin)
+			}
+		}
+		if r.Fix != "" {
+			fmt.Fprintf(w, "  Fix      %s\n", r.Fix)
+		}
+	}
+	return nil
+}
+
+// summary is the verdict in words.
+func (r judged) summary() string {
+	switch {
+	case r.OK:
+		return "trusted"
+	case !r.Go.OK && !r.OpenSSL.OK:
+		return "refused"
+	case r.Go.OK:
+		return "refused by OpenSSL, accepted by Go: " + r.OpenSSL.Reason
+	default:
+		return "refused by Go, accepted by OpenSSL: " + strings.TrimPrefix(r.Go.Error, "tls: failed to verify certificate: ")
+	}
+}
