@@ -325,6 +325,10 @@ func (c *certificate) algorithmFits(issuer *certificate) bool {
 	if have == oidKeyRSAOld {
 		have = oidKeyRSA
 	}
+	// A DSA key that inherits its parameters cannot be decoded by itself.
+	if have == oidKeyDSA && issuer.publicKey() == nil {
+		return false
+	}
 	return want == have || want == oidKeyRSA && have == oidKeyRSAPSS && c.view.InnerAlgorithm == oidSigPSS
 }
 
