@@ -19,9 +19,18 @@ func TestDuration(t *testing.T) {
 		seconds int64
 		want    string
 	}{
-		{0, "0 seconds"}, {1, "1 second"}, {119, "119 seconds"}, {120, "2 minutes"}, {7199, "119 minutes"},
-		{7200, "2 hours"}, {2*day - 1, "47 hours"}, {2 * day, "2 days"}, {3*365*day - 1, "1094 days"},
-		{3 * 365 * day, "1095 days (3 years)"}, {3652 * day, "3652 days (10 years)"}, {3468 * day, "3468 days (9 years)"},
+		{0, "0 seconds"},
+		{1, "1 second"},
+		{119, "119 seconds"},
+		{120, "2 minutes"},
+		{7199, "119 minutes"},
+		{7200, "2 hours"},
+		{2*day - 1, "47 hours"},
+		{2 * day, "2 days"},
+		{3*365*day - 1, "1094 days"},
+		{3 * 365 * day, "1095 days (3 years)"},
+		{3652 * day, "3652 days (10 years)"},
+		{3468 * day, "3468 days (9 years)"},
 		{2912000 * day, "2912000 days (7973 years)"},
 	}
 	for _, tt := range tests {
