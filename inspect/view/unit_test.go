@@ -166,6 +166,26 @@ func TestCommonFolder(t *testing.T) {
 	}
 }
 
+// TestPKCS7 holds that the certificates of one block have IDs of their own.
+func TestPKCS7(t *testing.T) {
+	root := newRoot(t, "Root CA")
+	leaf := newCert(t, server("reg.example.com"), edKey("reg"), &root)
+	h := new(heap).cert("tls.p7b", leaf, root)
+	h.Certs[1].Origin.Index = 1
+	d := Describe(h.Material, now)
+	assert.Equal(t, Text("tls.p7b#1.2"), d.Certificates[1].ID)
+	assert.Equal(t, []Text{"tls.p7b#1.2"}, d.Certificates[0].Issuers)
+}
+
+// TestNoNulls holds that lists are lists in JSON, empty or not.
+func TestNoNulls(t *testing.T) {
+	for _, s := range stories() {
+		data, err := json.Marshal(Describe(s.make(t), now))
+		require.NoError(t, err)
+		assert.NotContains(t, string(data), "null", s.name)
+	}
+}
+
 // TestHeaps holds that what is shown grows with the input, not with its square.
 func TestHeaps(t *testing.T) {
 	root := newRoot(t, "Root CA")
