@@ -204,12 +204,11 @@ func describeUsages(extensions []extension) (u Usages, names []Name, lists [][]N
 	for _, e := range extensions {
 		switch e.oid {
 		case oidBasicConstraints:
-			if c, ok := decodeBasicConstraints(e.value); ok {
-				u.IsCA = c.ca
-				if c.pathLen != nil && c.pathLen.IsInt64() {
-					n := c.pathLen.Int64()
-					u.MaxPathLength = &n
-				}
+			c, _ := decodeBasicConstraints(e.value)
+			u.IsCA = c.ca
+			if c.pathLen != nil && c.pathLen.IsInt64() {
+				n := c.pathLen.Int64()
+				u.MaxPathLength = &n
 			}
 		case oidKeyUsage:
 			if b, ok := decodeBits(e.value); ok {
