@@ -172,7 +172,7 @@ func (r *run) add(rule *weighed, f Finding) {
 		f.Severity = rule.severity
 	}
 	if f.Fix == "" {
-		f.Fix = rule.Doc.Fix
+		f.Fix = cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL)
 	}
 	if r.waive != nil {
 		f.Waived = r.waive(f)

@@ -19,7 +19,7 @@ func (r *reader) manifests() {
 		switch {
 		case d.Err == nil:
 			r.object(d.Root, "")
-		case (sniffer{text: []byte(text)}).manifest() == "":
+		case !promises(text):
 			// Not ours to complain about.
 		case hasTemplate(text):
 			r.template(d.Start, "a template: render it first (helm template …) and lint what comes out")
@@ -27,6 +27,13 @@ func (r *reader) manifests() {
 			r.broken(d.Err)
 		}
 	}
+}
+
+// promises reports whether a document that cannot be read would be ours: a
+// ConfigMap is only when it holds certificates, and mostly it does not.
+func promises(text string) bool {
+	kind := (sniffer{text: []byte(text)}).manifest()
+	return kind != "" && kind != KindConfigMap
 }
 
 // broken keeps the error of a document that cannot be read.
@@ -63,6 +70,9 @@ func (r *reader) object(n *tree.Node, prefix string) {
 		r.generator(n)
 	case kind == "Secret" && core, kind == "ConfigMap" && core, kind == "Certificate" && strings.HasPrefix(api, "cert-manager.io/"):
 		if r.templated(n, 0) {
+			if kind == "ConfigMap" {
+				return
+			}
 			r.template(n.Start, "a template: render it first (helm template …) and lint what comes out")
 			return
 		}

@@ -131,6 +131,9 @@ const (
 	NoteValuesClusterIPInvalid = "values-cluster-ip-invalid"
 	// NoteValuesClusterIPMissing: no service.clusterIP, by which clients dial.
 	NoteValuesClusterIPMissing = "values-cluster-ip-missing"
+	// NoteValuesClusterIPNotInSAN: a script asks for a certificate without the
+	// service.clusterIP that it sets. Of certificates, san-ip-missing says it.
+	NoteValuesClusterIPNotInSAN = "values-cluster-ip-not-in-san"
 	// NoteSetSyntax: --set takes a value apart or drops part of it, at a comma, a
 	// backslash or a brace.
 	NoteSetSyntax = "values-set-syntax"

@@ -73,9 +73,9 @@ type pendingHeredoc struct {
 	command   int // index of its command
 }
 
-// lexShell reads a script.
-func lexShell(text string) *shell {
-	s := &shell{text: text, end: len(text), unclosed: -1}
+// lexShell reads the script that stands in text from start to end.
+func lexShell(text string, start, end int) *shell {
+	s := &shell{text: text, pos: start, end: end, unclosed: -1}
 	s.list(0)
 	return s
 }

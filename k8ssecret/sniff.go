@@ -102,7 +102,7 @@ func (s sniffer) yaml() string {
 	if s.has("secretGenerator:") && s.has(".crt", ".key", ".pem") {
 		return KindTemplate
 	}
-	return s.commands()
+	return ""
 }
 
 // manifest looks for objects of Kubernetes that are ours.

@@ -87,12 +87,7 @@ func (v *valuesReader) ours() bool {
 	if v.root.Kind != tree.Map {
 		return false
 	}
-	for _, key := range []string{"tls.cacrt", "trustDistribution.enabled", "trustDistribution.useNodeSelector", "trustDistribution.skipNodeSelector", "registry.uploadSecret"} {
-		if v.get(key) != nil {
-			return true
-		}
-	}
-	if strings.HasPrefix(v.get("connectionString").Scalar(), "ConnectedRegistryName=") {
+	if v.unmistakable() {
 		return true
 	}
 	known := 0
@@ -115,6 +110,16 @@ func (v *valuesReader) ours() bool {
 		return false // any chart's
 	}
 	return known > 0
+}
+
+// unmistakable reports whether there is a value that no other chart has.
+func (v *valuesReader) unmistakable() bool {
+	for _, key := range []string{"tls.cacrt", "trustDistribution.enabled", "trustDistribution.useNodeSelector", "trustDistribution.skipNodeSelector", "registry.uploadSecret"} {
+		if v.get(key) != nil {
+			return true
+		}
+	}
+	return strings.HasPrefix(v.get("connectionString").Scalar(), "ConnectedRegistryName=")
 }
 
 func chartParent(key string) bool {
@@ -303,7 +308,7 @@ func (v *valuesReader) clusterIP() {
 		return
 	}
 	text := strings.TrimSpace(n.Text)
-	if isPlaceholder(text) {
+	if isPlaceholder(text) || v.quiet && text == "" { // =<address> of an example
 		return
 	}
 	if addr, err := netip.ParseAddr(text); err != nil || addr.IsUnspecified() || addr.IsLoopback() || addr.IsMulticast() || addr.Zone() != "" {

@@ -168,6 +168,8 @@ func (e *env) judgeBundle(c *cli.Context, chain pki.Chain, err error) error {
 	switch {
 	case isDoubt && len(doubt.Candidates) > 1:
 		return withHint(usageErrorf("%w", err), "say which with --key FILE or --leaf NAME")
+	case isDoubt && doubt.Chosen && c.String("key") != "":
+		return badErrorf("the private key %s belongs to none of the certificates", c.String("key"))
 	case isDoubt:
 		return badErrorf("%w", err)
 	case isGap && !c.Bool("partial"):

@@ -58,7 +58,7 @@ func (e *env) inspect(c *cli.Context) error {
 	if m.Empty() {
 		return err
 	}
-	err = errors.Join(err, e.tellUnreadable(d))
+	err = errors.Join(err, e.tellUnreadable(m, d, err))
 	if c.String("output") == "openssl" {
 		for _, x := range d.Certificates {
 			if x.Error != "" && x.Version > 0 {
@@ -125,26 +125,37 @@ func isCertName(name string) bool {
 	return !strings.HasPrefix(name, ".") && slices.Contains(certExtensions[:], strings.ToLower(filepath.Ext(name)))
 }
 
-// tellUnreadable warns of each thing that cannot be read. It is an error when
-// there is nothing else in its file.
-func (e *env) tellUnreadable(d view.Document) error {
+// isTold reports whether told holds err or what err wraps.
+func isTold(told, err error) bool {
+	for ; err != nil; err = errors.Unwrap(err) {
+		if errors.Is(told, err) {
+			return true
+		}
+	}
+	return false
+}
+
+// tellUnreadable warns of each thing that cannot be read, unless told says so.
+// It is an error when there is nothing else in its file.
+func (e *env) tellUnreadable(m pki.Material, d view.Document, told error) error {
 	readable := map[view.Text]bool{}
 	var broken []view.Item
-	note := func(item view.Item, ok bool) {
-		if ok {
+	note := func(item view.Item, ok bool, err error) {
+		switch {
+		case ok:
 			readable[item.Origin.Source] = true
-		} else {
+		case !isTold(told, err):
 			broken = append(broken, item)
 		}
 	}
-	for _, x := range d.Certificates {
-		note(x.Item, x.Version > 0)
+	for i, c := range slices.Concat(m.Certs, m.Anchors) {
+		note(d.Certificates[i].Item, d.Certificates[i].Version > 0, c.Err)
 	}
-	for _, x := range d.Requests {
-		note(x.Item, x.PublicKey.SHA256 != "")
+	for i, r := range m.CSRs {
+		note(d.Requests[i].Item, d.Requests[i].PublicKey.SHA256 != "", r.Err)
 	}
-	for _, x := range d.Keys {
-		note(x.Item, x.PublicKey.SHA256 != "")
+	for i, k := range m.Keys {
+		note(d.Keys[i].Item, d.Keys[i].PublicKey.SHA256 != "", k.Err)
 	}
 	var errs []error
 	for _, item := range broken {

@@ -51,6 +51,9 @@ type env struct {
 	line commandLine
 
 	stdinTaken string // who has read standard input
+	// passwordFiles are the passwords read so far: several things may have the
+	// same, and a pipe can be read only once.
+	passwordFiles map[string][]byte
 }
 
 func main() {

@@ -352,6 +352,11 @@ func (e *env) decodeAll(opened *passwordKeeper, paths []string) (pki.Material, e
 				errs = append(errs, usageErrorf("%s: %w", k.Origin, k.Err))
 			}
 		}
+		for _, r := range m.CSRs {
+			if r.Err != nil {
+				errs = append(errs, usageErrorf("%s: %w", r.Origin, r.Err))
+			}
+		}
 		all.Append(m)
 	}
 	return all, errors.Join(errs...)

@@ -87,8 +87,16 @@ func (e *env) passwordFromFlags(c *cli.Context, prefix string) ([]byte, error) {
 	return nil, nil
 }
 
-// passwordFile takes the first line, without its end, be that LF or CRLF.
+// passwordFile takes the first line, without its end, be that LF or CRLF. Each
+// file is read once.
 func (e *env) passwordFile(flag, path string) ([]byte, error) {
+	key := path
+	if path == "-" {
+		key += flag // of two flags that name it, the second is refused
+	}
+	if password, ok := e.passwordFiles[key]; ok {
+		return bytes.Clone(password), nil
+	}
 	data, err := e.readFor("--"+flag, path)
 	if err != nil {
 		return nil, err
@@ -101,6 +109,10 @@ func (e *env) passwordFile(flag, path string) ([]byte, error) {
 	if len(line) == 0 {
 		return nil, usageErrorf("--%s: the first line of %s is empty", flag, path)
 	}
+	if e.passwordFiles == nil {
+		e.passwordFiles = map[string][]byte{}
+	}
+	e.passwordFiles[key] = bytes.Clone(line)
 	return line, nil
 }
 

@@ -105,11 +105,11 @@ func (e *env) newRenewal(c *cli.Context) (*renewal, error) {
 	if r.found, err = opened.decode(r.path); err != nil {
 		return nil, err
 	}
-	if !isPEM(opened.data) {
-		return nil, withHint(usageErrorf("%s: it is not PEM, and renew writes nothing else", r.path), "crpki p12 --help shows how to convert")
-	}
 	if _, err := parsedCerts(r.path, r.found); err != nil {
 		return nil, err
+	}
+	if !isPEM(opened.data) {
+		return nil, withHint(usageErrorf("%s: it is not PEM, and renew writes nothing else", r.path), "crpki p12 --help shows how to convert")
 	}
 	chain, err := pki.OrderChain(r.found.Certs)
 	if chain.Leaf.X509 == nil {

@@ -231,7 +231,7 @@ func intermediateMissing(e *inspect.Evidence) []inspect.Finding {
 	}
 	return []inspect.Finding{{
 		Origin:  top.Origin,
-		Message: fmt.Sprintf("its issuer %s is neither in the file nor among the CA certificates", top.X509.Issuer),
+		Message: fmt.Sprintf("its issuer %s is neither in the file nor among the CA certificates: an intermediate is missing, or the CA is another one", top.X509.Issuer),
 	}}
 }
 

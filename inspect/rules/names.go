@@ -357,6 +357,9 @@ func missing(e *inspect.Evidence, kind pki.NameKind) (out []inspect.Finding) {
 		return nil
 	}
 	s := inspect.NewSubject(c, inspect.Leaf)
+	if !s.View.Whole {
+		return nil // its names may stand where nobody can read them
+	}
 	have := namesOf(&s)
 	flag := "--" + strings.ToLower(kind.String())
 	for _, h := range e.Hosts {

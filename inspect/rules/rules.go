@@ -26,7 +26,7 @@ const since = "0.1.0"
 
 // All lists every rule, by group.
 func All() []inspect.Rule {
-	return slices.Concat(names(), validity(), keys(), usage(), chain(), encoding())
+	return slices.Concat(names(), validity(), keys(), usage(), chain(), encoding(), packaging())
 }
 
 // Clients as the docs of rules name them.

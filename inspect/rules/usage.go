@@ -372,11 +372,13 @@ func ca(s *inspect.Subject) *x509.Certificate {
 	return s.X509
 }
 
-// caNotMarked looks at self-issued anchors and at intermediates; a server's
-// certificate in a CA's place has a rule of its own.
+// caNotMarked looks at self-issued anchors. A server's own certificate among
+// them, which says what hosts it is for, has rules of its own: Go and OpenSSL
+// accept it.
 func caNotMarked(e *inspect.Evidence, s *inspect.Subject) []inspect.Finding {
 	leaf, _ := e.Leaf()
-	if s.X509 == nil || s.Role == inspect.Leaf || s.X509.IsCA || !selfIssued(s) || bytes.Equal(leaf.Raw, s.Raw) || s.X509.Version < 3 {
+	if s.X509 == nil || s.Role == inspect.Leaf || s.X509.IsCA || !selfIssued(s) || bytes.Equal(leaf.Raw, s.Raw) || s.X509.Version < 3 ||
+		len(generalNames(s)) > 0 {
 		return nil
 	}
 	return say(s, "stands there as a CA, but basicConstraints do not say CA:TRUE")

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -36,6 +37,7 @@ func Describe(m pki.Material, now time.Time) Document {
 		d.Keys = append(d.Keys, describeKey(k))
 	}
 	d.addNotes(m.Notes)
+	d.separate()
 	d.linkCertificates(certs)
 	d.linkKeys()
 	return d
@@ -60,6 +62,18 @@ func (d *Document) addNotes(notes []pki.Note) {
 	}
 	for i := range d.Keys {
 		d.Keys[i].FriendlyName = called[d.Keys[i].ID]
+	}
+}
+
+// separate makes IDs differ where one block holds several certificates, as
+// PKCS#7 in PEM does: "tls.p7b#1", "tls.p7b#1.2".
+func (d *Document) separate() {
+	counts := map[Text]int{}
+	for i := range d.Certificates {
+		id := &d.Certificates[i].ID
+		if counts[*id]++; counts[*id] > 1 {
+			*id = Text(fmt.Sprintf("%s.%d", *id, counts[*id]))
+		}
 	}
 }
 
@@ -186,15 +200,15 @@ var keyUsageNames = [...]string{
 // of each.
 func describeUsages(extensions []extension) (u Usages, names []Name, lists [][]Name) {
 	u = Usages{KeyUsage: []string{}, ExtendedKeyUsage: []string{}}
+	names = []Name{}
 	for _, e := range extensions {
 		switch e.oid {
 		case oidBasicConstraints:
-			if c, ok := decodeBasicConstraints(e.value); ok {
-				u.IsCA = c.ca
-				if c.pathLen != nil && c.pathLen.IsInt64() {
-					n := c.pathLen.Int64()
-					u.MaxPathLength = &n
-				}
+			c, _ := decodeBasicConstraints(e.value)
+			u.IsCA = c.ca
+			if c.pathLen != nil && c.pathLen.IsInt64() {
+				n := c.pathLen.Int64()
+				u.MaxPathLength = &n
 			}
 		case oidKeyUsage:
 			if b, ok := decodeBits(e.value); ok {
@@ -219,10 +233,9 @@ func describeUsages(extensions []extension) (u Usages, names []Name, lists [][]N
 			for _, n := range found {
 				list = append(list, Name{nameKinds[n.kind], Text(n.text())})
 			}
-			lists = append(lists, list)
+			names, lists = append(names, list...), append(lists, list)
 		}
 	}
-	names = slices.Concat(append(lists, []Name{})...)
 	if len(lists) < 2 {
 		lists = nil
 	}

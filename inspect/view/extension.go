@@ -20,19 +20,21 @@ type basicConstraints struct {
 	pathLen *big.Int // nil: no limit
 }
 
+// decodeBasicConstraints gives what it understood also when something is wrong
+// behind it, which Go passes over.
 func decodeBasicConstraints(der []byte) (c basicConstraints, ok bool) {
 	in := cryptobyte.String(der)
 	var seq, n cryptobyte.String
-	if !in.ReadASN1(&seq, asn1.SEQUENCE) || !in.Empty() || seq.PeekASN1Tag(asn1.BOOLEAN) && !readBool(&seq, &c.ca) {
-		return c, false
+	if !in.ReadASN1(&seq, asn1.SEQUENCE) || seq.PeekASN1Tag(asn1.BOOLEAN) && !readBool(&seq, &c.ca) {
+		return basicConstraints{}, false
 	}
-	if !seq.Empty() {
-		if !seq.ReadASN1(&n, asn1.INTEGER) || !seq.Empty() {
+	if seq.PeekASN1Tag(asn1.INTEGER) {
+		if !seq.ReadASN1(&n, asn1.INTEGER) {
 			return c, false
 		}
 		c.pathLen = signedInt(n)
 	}
-	return c, true
+	return c, seq.Empty() && in.Empty()
 }
 
 // bits are the content of a BIT STRING, without the leading octet.

@@ -489,7 +489,10 @@ func (p *opensslPrinter) access(der []byte, indent int) bool {
 // scts follows SCT_LIST_print.
 func (p *opensslPrinter) scts(der []byte, indent int) bool {
 	list, ok := decodeSCTs(der)
-	if !ok {
+	unknown := func(s sct) bool { // o2i_SCT takes no list with such a signature
+		return s.version == 0 && (s.hash != 4 || s.alg != 1 && s.alg != 3)
+	}
+	if !ok || slices.ContainsFunc(list, unknown) {
 		return false
 	}
 	for i, s := range list {
@@ -518,8 +521,9 @@ func (p *opensslPrinter) sct(s sct, indent int) {
 	field("Log ID    : ")
 	p.hexBlock(s.logID, indent+16)
 	field("Timestamp : ")
-	at := s.time()
-	p.printf("%s %2d %02d:%02d:%02d.%03d %d GMT", at.Month().String()[:3], at.Day(), at.Hour(), at.Minute(), at.Second(), s.timestamp%1000, at.Year())
+	if at := s.time(); s.timestamp <= maxTimestamp {
+		p.printf("%s %2d %02d:%02d:%02d.%03d %d GMT", at.Month().String()[:3], at.Day(), at.Hour(), at.Minute(), at.Second(), s.timestamp%1000, at.Year())
+	}
 	field("Extensions: ")
 	if len(s.extensions) == 0 {
 		p.WriteString("none")
@@ -527,13 +531,10 @@ func (p *opensslPrinter) sct(s sct, indent int) {
 		p.hexBlock(s.extensions, indent+16)
 	}
 	field("Signature : ")
-	switch {
-	case s.hash == 4 && s.alg == 3:
+	if s.alg == 3 {
 		p.WriteString("ecdsa-with-SHA256")
-	case s.hash == 4 && s.alg == 1:
+	} else {
 		p.WriteString("sha256WithRSAEncryption")
-	default:
-		p.printf("%02X%02X", s.hash, s.alg)
 	}
 	field("            ")
 	p.hexBlock(s.signature, indent+16)
@@ -561,6 +562,9 @@ func (p *opensslPrinter) tlsFeatures(der []byte, indent int) bool {
 	}
 	var values []string
 	for _, e := range elements {
+		if e.tag != asn1.INTEGER {
+			return false
+		}
 		switch n := integerText(signedInt(e.content)); n {
 		case "5":
 			values = append(values, "status_request")

@@ -19,9 +19,18 @@ func TestDuration(t *testing.T) {
 		seconds int64
 		want    string
 	}{
-		{0, "0 seconds"}, {1, "1 second"}, {119, "119 seconds"}, {120, "2 minutes"}, {7199, "119 minutes"},
-		{7200, "2 hours"}, {2*day - 1, "47 hours"}, {2 * day, "2 days"}, {3*365*day - 1, "1094 days"},
-		{3 * 365 * day, "1095 days (3 years)"}, {3652 * day, "3652 days (10 years)"}, {3468 * day, "3468 days (9 years)"},
+		{0, "0 seconds"},
+		{1, "1 second"},
+		{119, "119 seconds"},
+		{120, "2 minutes"},
+		{7199, "119 minutes"},
+		{7200, "2 hours"},
+		{2*day - 1, "47 hours"},
+		{2 * day, "2 days"},
+		{3*365*day - 1, "1094 days"},
+		{3 * 365 * day, "1095 days (3 years)"},
+		{3652 * day, "3652 days (10 years)"},
+		{3468 * day, "3468 days (9 years)"},
 		{2912000 * day, "2912000 days (7973 years)"},
 	}
 	for _, tt := range tests {
@@ -154,6 +163,26 @@ func TestCommonFolder(t *testing.T) {
 			}
 			assert.Equal(t, tt.want, commonFolder(certs))
 		})
+	}
+}
+
+// TestPKCS7 holds that the certificates of one block have IDs of their own.
+func TestPKCS7(t *testing.T) {
+	root := newRoot(t, "Root CA")
+	leaf := newCert(t, server("reg.example.com"), edKey("reg"), &root)
+	h := new(heap).cert("tls.p7b", leaf, root)
+	h.Certs[1].Origin.Index = 1
+	d := Describe(h.Material, now)
+	assert.Equal(t, Text("tls.p7b#1.2"), d.Certificates[1].ID)
+	assert.Equal(t, []Text{"tls.p7b#1.2"}, d.Certificates[0].Issuers)
+}
+
+// TestNoNulls holds that lists are lists in JSON, empty or not.
+func TestNoNulls(t *testing.T) {
+	for _, s := range stories() {
+		data, err := json.Marshal(Describe(s.make(t), now))
+		require.NoError(t, err)
+		assert.NotContains(t, string(data), "null", s.name)
 	}
 }
 

@@ -259,6 +259,9 @@ func (r *reader) boolean(dst *bool) func(*node) {
 
 // describe quotes a scalar and names anything else.
 func (n *node) describe() string {
+	if strings.Contains(n.text, "-----BEGIN ") {
+		return "PEM" // which may be a private key
+	}
 	if n.kind == isText || n.kind == isNumber {
 		return strconv.Quote(printable(n.text))
 	}

@@ -128,6 +128,7 @@ func TestReadTellsWhatIsWrongAndWhere(t *testing.T) {
 		{"comments only", "# nothing\n", "certs.yaml: the file is empty"},
 		{"a list", "- a\n", "certs.yaml:1:1: a spec begins with version: 1, but this is a list"},
 		{"a text", "hello\n", `certs.yaml:1:1: a spec begins with version: 1, but this is "hello"`},
+		{"a private key", "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBpTjMF0\n-----END EC PRIVATE KEY-----\n", "certs.yaml:1:1: a spec begins with version: 1, but this is PEM"},
 		{"binary", "\x30\x82\x01\x0a", "certs.yaml: line 1 holds the byte 0x82: this is not a text file in UTF-8"},
 		{"UTF-16", "\xff\xfev\x00", "certs.yaml: the file is UTF-16: save it as UTF-8"},
 		{"not YAML", "version: 1\n\tcas: []\n", "certs.yaml:2:1: not YAML: found character '\t' that cannot start any token"},
