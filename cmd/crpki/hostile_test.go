@@ -194,6 +194,10 @@ var hostileUses = []string{
 	"p12 unpack BAD --password-file secret --out-dir new",
 	"p12 unpack tls.p12 --password-file BAD --out-dir new",
 	"p12 unpack tls.p12 --password-file secret --encrypt-key --key-password-file BAD --out-dir new",
+	"verify BAD --ca-file certs/ca.crt",
+	"verify certs/tls.crt --ca-file BAD",
+	"verify certs/tls.crt --ca-file certs/ca.crt --untrusted BAD",
+	"verify tls.p12 --ca-file certs/ca.crt --password-file BAD",
 }
 
 // told are the commands that tell in their report, on standard output, what they
@@ -304,10 +308,10 @@ var hostileFiles = map[string]hostileFile{
 	}, says: "too many levels of symbolic links"},
 }
 
-// judged is true when a bundle was found to be bad: that is no misuse of bundle,
-// which says which certificates cannot be read.
+// judged is true when a chain was found to be bad: that is no misuse of bundle
+// and verify, which say which certificates cannot be read.
 func judged(use string, got ended) bool {
-	return strings.HasPrefix(use, "bundle ") && got.code == exitBad
+	return (strings.HasPrefix(use, "bundle ") || strings.HasPrefix(use, "verify ")) && got.code == exitBad
 }
 
 func assertNoPanic(t *testing.T, got ended, use string) {

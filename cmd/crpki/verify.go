@@ -14,6 +14,7 @@ import (
 
 	"github.com/crpki/crpki/inspect/verify"
 	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/lenient"
 )
 
 func verifyCommand(e *env) *cli.Command {
@@ -51,9 +52,9 @@ Exits with 0 when both accept, with 1 when one refuses.`,
 			&cli.BoolFlag{Name: "system", Usage: "trust what this machine trusts"},
 			&cli.StringSliceFlag{Name: "untrusted", Usage: "`FILE` with more intermediates, which the server does not send (repeatable)", TakesFile: true},
 			choiceFlag(&cli.StringFlag{Name: "purpose", Value: "sslserver", Usage: "what OpenSSL verifies the certificate `FOR`"}, "any", "sslserver", "sslclient"),
-			&cli.BoolFlag{Name: "partial-chain", Usage: "OpenSSL takes any trusted certificate for an anchor (-partial_chain)"},
-			&cli.BoolFlag{Name: "strict", Usage: "OpenSSL verifies what RFC 5280 asks for (-x509_strict)"},
-			&cli.IntFlag{Name: "auth-level", Usage: "OpenSSL's security `LEVEL`: 1 asks for 80 bits, 2 for 112"},
+			&cli.BoolFlag{Name: "partial-chain", Usage: "end at any trusted certificate, as openssl -partial_chain does and Go always"},
+			&cli.BoolFlag{Name: "strict", Usage: "ask for all that RFC 5280 asks for, as openssl -x509_strict does"},
+			&cli.IntFlag{Name: "auth-level", Usage: "security `LEVEL` of openssl -auth_level: 1 asks for 80 bits, 2 for 112"},
 			&cli.BoolFlag{Name: "stdin-jsonl", Usage: "judge a line of JSON after another"},
 			outputFlag("text", "json", "yaml"),
 		}, passwordFlags("")),
@@ -61,8 +62,8 @@ Exits with 0 when both accept, with 1 when one refuses.`,
 	}
 }
 
-// judged is what both judges say of one chain and one name.
-type judged struct {
+// verifyResult is what both judges say of one chain and one name.
+type verifyResult struct {
 	Target  string        `json:"target"`
 	Host    string        `json:"host,omitempty"`
 	OK      bool          `json:"ok"`
@@ -115,15 +116,11 @@ func (e *env) verify(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	results := []judged{}
+	results := []verifyResult{}
 	for _, path := range c.Args().Slice() {
-		m, err := e.decode(c, path)
+		chain, err := e.certsIn(c, path)
 		if err != nil {
 			return err
-		}
-		chain := append(m.Certs, m.Anchors...)
-		if len(chain) == 0 {
-			return usageErrorf("%s: holds no certificate", path)
 		}
 		for _, host := range hosts {
 			o := base
@@ -131,7 +128,7 @@ func (e *env) verify(c *cli.Context) error {
 			results = append(results, judge(path, o))
 		}
 	}
-	if err := e.print(c, results, func(w io.Writer) error { return e.writeJudged(w, results) }); err != nil {
+	if err := e.print(c, results, func(w io.Writer) error { return e.writeVerified(w, results) }); err != nil {
 		return err
 	}
 	for _, r := range results {
@@ -169,9 +166,32 @@ func (e *env) verifyOptions(c *cli.Context) (o verify.OpenSSL, hosts []string, e
 	if o.Trusted, err = e.trusted(c); err != nil {
 		return o, nil, err
 	}
-	untrusted, err := e.decodeAny(c, c.StringSlice("untrusted"))
-	o.Presented = append(untrusted.Certs, untrusted.Anchors...)
+	o.Presented, err = e.certsIn(c, c.StringSlice("untrusted")...)
 	return o, hosts, err
+}
+
+// certsIn gives the certificates in files and folders, also those that Go's
+// parser refuses: a server can send them. What is none, or only a part of one,
+// is an error, and so is a file without any.
+func (e *env) certsIn(c *cli.Context, paths ...string) (certs []pki.Cert, err error) {
+	var errs []error
+	for _, path := range paths {
+		m, err := e.decodeAny(c, []string{path})
+		if err != nil {
+			return nil, err
+		}
+		found := append(m.Certs, m.Anchors...)
+		for _, cert := range found {
+			if view, _ := lenient.Read(cert.Raw); cert.X509 == nil && (view == nil || len(view.Signature) == 0) {
+				errs = append(errs, usageErrorf("%s: %w", cert.Origin, cert.Err))
+			}
+		}
+		if len(found) == 0 {
+			errs = append(errs, usageErrorf("%s: holds no certificate", path))
+		}
+		certs = append(certs, found...)
+	}
+	return certs, errors.Join(errs...)
 }
 
 // trusted gives the certificates of --ca-file and --system.
@@ -181,11 +201,10 @@ func (e *env) trusted(c *cli.Context) ([]pki.Cert, error) {
 		return nil, withHint(usageErrorf("nothing is trusted: there is no --ca-file, and no --system"),
 			"--ca-file FILE trusts a CA of your own, --system what this machine trusts")
 	}
-	m, err := e.decodeAny(c, files)
+	trusted, err := e.certsIn(c, files...)
 	if err != nil {
 		return nil, err
 	}
-	trusted := append(m.Certs, m.Anchors...)
 	if c.Bool("system") {
 		system, err := e.systemCAs()
 		if err != nil {
@@ -196,10 +215,10 @@ func (e *env) trusted(c *cli.Context) ([]pki.Cert, error) {
 	return trusted, nil
 }
 
-func judge(target string, o verify.OpenSSL) judged {
+func judge(target string, o verify.OpenSSL) verifyResult {
 	err := verify.Go{Presented: o.Presented, Trusted: o.Trusted, Host: o.Host, At: o.At}.Verify()
 	verdict := o.Verify()
-	r := judged{
+	r := verifyResult{
 		Target: target, Host: o.Host, OK: err == nil && verdict.OK(), At: o.At.UTC(), Go: goVerdict{OK: err == nil},
 		OpenSSL: opensslResult{OK: verdict.OK(), Code: int(verdict.First()), Reason: verdict.First().Text(), Problems: []opensslProblem{}},
 	}
@@ -249,7 +268,7 @@ func remedy(target string, o verify.OpenSSL, err error, v verify.Verdict) string
 	return "crpki lint " + target
 }
 
-func (e *env) writeJudged(w io.Writer, results []judged) error {
+func (e *env) writeVerified(w io.Writer, results []verifyResult) error {
 	for i, r := range results {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -281,7 +300,7 @@ func (e *env) writeJudged(w io.Writer, results []judged) error {
 }
 
 // summary is the verdict in words.
-func (r judged) summary() string {
+func (r verifyResult) summary() string {
 	switch {
 	case r.OK:
 		return "trusted"
