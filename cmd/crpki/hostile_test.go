@@ -565,7 +565,7 @@ func TestReadOnlyFolder(t *testing.T) {
 			cmd.SysProcAttr = as
 			got := finish(t, cmd)
 			assert.Equal(t, exitUsage, got.code, "%s: %s", use+dry, got.stdout)
-			assert.Regexp(t, `(?m)^crpki: .*: permission denied`, got.stderr, use+dry)
+			assert.Regexp(t, `(?m)^crpki: .*: permission denied.*\n  hint: run crpki as a user who may write there$`, got.stderr, use+dry)
 			assert.Empty(t, got.stdout, use+dry)
 			assertNoPanic(t, got, use+dry)
 			require.Equal(t, before, snapshot(t, dir), use+dry)
