@@ -169,6 +169,9 @@ type Finding struct {
 	Rule     string     `json:"rule"`
 	Severity Severity   `json:"severity"`
 	Origin   pki.Origin `json:"origin"`
+	// Part says which block of the source or field it is: "certificate 2",
+	// "private key"; "" for the whole.
+	Part string `json:"part,omitempty"`
 	// Message is one sentence without a line break: what is wrong here.
 	Message string `json:"message"`
 	Got     string `json:"got,omitempty"`

@@ -174,10 +174,45 @@ func (r *run) add(rule *weighed, f Finding) {
 	if f.Fix == "" {
 		f.Fix = cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL)
 	}
+	if f.Part == "" && f.Origin.Index > 0 {
+		f.Part = r.part(f.Origin)
+	}
 	if r.waive != nil {
 		f.Waived = r.waive(f)
 	}
 	r.report.Findings = append(r.report.Findings, f)
+}
+
+// part names the block at o as people count it, which a piece of a heap does not
+// tell.
+func (r *run) part(o pki.Origin) string {
+	block := fmt.Sprintf("block %d", o.Index)
+	if !r.whole {
+		return block
+	}
+	m := r.evidence.Material
+	n, found := 0, false
+	for _, certs := range [][]pki.Cert{m.Certs, m.Anchors} {
+		for i := range certs {
+			if c := &certs[i].Origin; c.Index <= o.Index && c.Source == o.Source && c.Field == o.Field {
+				n++
+				found = found || c.Index == o.Index
+			}
+		}
+	}
+	if found {
+		return fmt.Sprintf("certificate %d", n)
+	}
+	at := func(other pki.Origin) bool {
+		return other.Source == o.Source && other.Field == o.Field && other.Index == o.Index
+	}
+	switch {
+	case slices.ContainsFunc(m.Keys, func(k pki.Key) bool { return at(k.Origin) }):
+		return "private key"
+	case slices.ContainsFunc(m.CSRs, func(c pki.CSR) bool { return at(c.Origin) }):
+		return "signing request"
+	}
+	return block
 }
 
 func missingText(missing Need) string {
