@@ -99,6 +99,18 @@ func chain() []inspect.Rule {
 			},
 		},
 		{
+			ID: "ca-not-root", Group: Chain, Severity: inspect.Warning, Needs: inspect.NeedLeaf | inspect.NeedAnchors, Check: notRoot,
+			Doc: inspect.Doc{
+				Title: "The CA that clients trust is an intermediate, and its root is missing.",
+				Why:   "Go and GnuTLS end a chain at any certificate that they trust. OpenSSL goes on to a root unless the program asks for partial chains.",
+				Refusals: []inspect.Refusal{
+					{Client: "openssl verify and s_client without -partial_chain", Message: "error 2: unable to get issuer certificate"},
+				},
+				Fix: "crpki bundle ca.crt root.crt --out ca.crt --force", FixOpenSSL: "cat intermediate.crt root.crt > ca.crt",
+				Sources: []string{"OpenSSL doc/man1/openssl-verification-options.pod, -partial_chain", "RFC 5280 6.1.1 (d)"}, Since: since,
+			},
+		},
+		{
 			ID: "ca-same-name-other-key", Group: Chain, Severity: inspect.Error, Check: sameNameOtherKey,
 			Doc: inspect.Doc{
 				Title: "A CA of the issuer's name is there, but with another key.",
@@ -269,6 +281,20 @@ func notIssuer(e *inspect.Evidence) []inspect.Finding {
 		Origin:  e.Material.Anchors[0].Origin,
 		Message: fmt.Sprintf("did not issue the server's certificate, whose chain ends in %s", top.Describe()),
 	}}
+}
+
+// notRoot: the chain reaches what is trusted, which is signed by somebody else.
+func notRoot(e *inspect.Evidence) []inspect.Finding {
+	v := verify.OpenSSL{Presented: e.Material.Certs, Trusted: e.Material.Anchors, IgnoreTime: true}.SClient()
+	for _, p := range v.Problems {
+		if p.Code == verify.CodeUnableToGetIssuerCert && p.Cert.X509 != nil {
+			return []inspect.Finding{{
+				Origin:  p.Cert.Origin,
+				Message: fmt.Sprintf("is trusted, but is no root: its issuer %s is not there, and OpenSSL does not stop here", p.Cert.X509.Issuer),
+			}}
+		}
+	}
+	return nil
 }
 
 func rootIncluded(e *inspect.Evidence) []inspect.Finding {
