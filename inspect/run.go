@@ -34,8 +34,25 @@ type TargetReport struct {
 	Certificates int `json:"certificates"`
 	// Skipped are the rules that could not look, with what they were missing.
 	Skipped []Skip `json:"skipped,omitempty"`
+	// Clients says who would accept the target, when that was asked for.
+	Clients []ClientVerdict `json:"clients,omitempty"`
 	// Error says why the target could not be read, "" when it was.
 	Error string `json:"error,omitempty"`
+}
+
+// ClientVerdict is what one client says of a target.
+type ClientVerdict struct {
+	Client string `json:"client"`
+	// Versions says which of its versions do, "" when nothing is known of others.
+	Versions string `json:"versions,omitempty"`
+	// Host is the name or address dialled, "" when none was given.
+	Host    string `json:"host,omitempty"`
+	Accepts bool   `json:"accepts"`
+	// Message is what it prints when it refuses.
+	Message string `json:"message,omitempty"`
+	// Basis is "measured" (computed by a judge that is proved against the client)
+	// or "source".
+	Basis string `json:"basis"`
 }
 
 // Skip is a rule that had nothing to look at.
