@@ -99,7 +99,7 @@ func TestEveryRefusalHasAPlace(t *testing.T) {
 	} {
 		refused := 0
 		for i := range der {
-			for _, b := range []byte{0, 0x05, 0x30, 0x80, 0xff, der[i] ^ 1} {
+			for _, b := range []byte{0x80, 0xff, der[i] ^ 1} {
 				changed := bytes.Clone(der)
 				changed[i] = b
 				if _, err := x509.ParseCertificate(changed); err != nil {
