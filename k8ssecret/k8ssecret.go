@@ -60,6 +60,9 @@ type Host struct {
 // maxBytes bounds one source. The API server takes objects of some 1.5 MiB.
 const maxBytes = 32 << 20
 
+// maxNotes bounds what is noted about one unit: nobody reads more.
+const maxNotes = 10_000
+
 // Read reads what data holds, by its content and the name of its source, as
 // [Sniff] does. Documents that have nothing to do with certificates give no
 // unit. Positions are those in data.
@@ -105,6 +108,9 @@ type reader struct {
 	quiet bool
 	// pieces are the texts that src was joined of, nil when it is one.
 	pieces []piece
+	// blocks are the lines on which the PEM blocks of the value blocksOf begin.
+	blocksOf *tree.Node
+	blocks   []int
 }
 
 // origin points to offset.
@@ -125,6 +131,9 @@ func (r *reader) origin(field string, offset int) pki.Origin {
 
 // note takes a note about the place at offset.
 func (r *reader) note(u *Unit, rule, field string, offset int, format string, args ...any) {
+	if len(u.Material.Notes) >= maxNotes {
+		return
+	}
 	u.Material.Notes = append(u.Material.Notes, pki.Note{Rule: rule, Origin: r.origin(field, offset), Detail: fmt.Sprintf(format, args...)})
 }
 
