@@ -164,18 +164,17 @@ func handshake(key lenient.PublicKey) error {
 // goServers is tls.X509KeyPair, by which registries written in Go begin.
 func (j judge) goServers() Verdict {
 	leaf := inspect.NewSubject(j.chain[0], inspect.Leaf)
-	err := j.chain[0].Err
+	err := verify.Unparsed(j.chain[0])
 	if err == nil {
 		switch leaf.View.Key.Algorithm {
 		case oidDSA, oidEd448, oidRSAPSS:
 			err = errors.New("tls: failed to parse private key")
 		}
 	}
-	for _, k := range j.Material.Keys {
-		if err == nil && k.Signer != nil && !pki.SamePublicKey(k.Public(), leaf.X509.PublicKey) {
-			err = errors.New("tls: private key does not match public key")
-		}
-		break // the first is the one that is loaded
+	// The first key is the one that is loaded.
+	if keys := j.Material.Keys; err == nil && len(keys) > 0 && keys[0].Signer != nil &&
+		!pki.SamePublicKey(keys[0].Public(), leaf.X509.PublicKey) {
+		err = errors.New("tls: private key does not match public key")
 	}
 	versions := goAll
 	if err != nil && j.onlyFault(lenient.SerialNegative) {
@@ -190,9 +189,27 @@ func (j judge) problems(level int) []verify.Problem {
 	}.Verify().Problems
 }
 
+// notUTF8: OpenSSL reads no certificate with such a string in it.
+func (j judge) notUTF8() bool {
+	for _, c := range j.chain {
+		_, faults := lenient.Read(c.Raw)
+		for _, f := range faults {
+			if f.Rule == lenient.BadString && strings.Contains(f.Detail, "UTF-8") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (j judge) openSSL(client string, level int) Verdict {
 	v := Verdict{Client: client, Versions: "OpenSSL 3.0 and later", Accepts: true, Basis: Measured}
 	var texts []string
+	if j.notUTF8() {
+		v.Accepts = false
+		v.Message = "Unable to load certificate"
+		return v
+	}
 	for _, p := range j.problems(level) {
 		v.Accepts = false
 		texts = append(texts, fmt.Sprintf("error %d at %d depth lookup: %s", p.Code, p.Depth, p.Code.Text()))

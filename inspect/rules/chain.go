@@ -91,7 +91,7 @@ func chain() []inspect.Rule {
 				Why:   "Clients that trust this CA refuse the server.",
 				Refusals: []inspect.Refusal{
 					{Client: goClients, Message: "x509: certificate signed by unknown authority"},
-					{Client: openssl, Message: "error 20: unable to get local issuer certificate"},
+					{Client: openssl, Message: "error 19: self-signed certificate in certificate chain"},
 					{Client: gnutls, Message: "The certificate issuer is unknown."},
 				},
 				Fix: "crpki inspect tls.crt ca.crt", FixOpenSSL: "openssl verify -CAfile ca.crt tls.crt",

@@ -104,7 +104,8 @@ func keys() []inspect.Rule {
 				Title: "The key is of a kind that Go's TLS cannot use.",
 				Why:   "DSA, Ed448 and RSASSA-PSS keys cannot serve in Go's TLS; a Go registry does not start with them.",
 				Refusals: []inspect.Refusal{
-					{Client: "Go servers (distribution, zot, Harbor)", Message: "tls: unsupported public key algorithm"},
+					{Client: "Go servers (distribution, zot, Harbor)", Message: "tls: failed to parse private key"},
+					{Client: goClients, Message: "tls: server's certificate contains an unsupported type of public key"},
 				},
 				Fix: "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", Sources: []string{"Go crypto/tls tls.go, X509KeyPair"}, Since: since,
 			},
@@ -157,7 +158,8 @@ func keys() []inspect.Rule {
 				Why:   "The field inside the signed part and the one outside must be the same.",
 				Refusals: []inspect.Refusal{
 					{Client: goClients, Message: "x509: inner and outer signature algorithm identifiers don't match"},
-					{Client: openssl, Message: "error 78: cert info signature and signature algorithm mismatch"},
+					{Client: openssl, Message: "error 7: certificate signature failure"},
+					{Client: "openssl verify -x509_strict", Message: "error 78: cert info signature and signature algorithm mismatch"},
 				},
 				Fix: "crpki renew tls.crt", Sources: []string{"RFC 5280 4.1.1.2"}, Since: since,
 			},

@@ -102,12 +102,19 @@ func (s gnutlsStatus) err() error {
 
 // parseGnuTLS is gnutls_x509_crt_import: it refuses less than Go does.
 func parseGnuTLS(c pki.Cert) (*certificate, error) {
-	_, faults := lenient.Read(c.Raw)
+	view, faults := lenient.Read(c.Raw)
+	if view != nil && view.Version > 0 && view.Version < 3 && len(view.Extensions) > 0 {
+		return nil, errors.New("error parsing CRTs: Error in the certificate.")
+	}
 	for _, f := range faults {
 		switch f.Rule {
 		case lenient.DuplicateExtension:
 			return nil, errors.New("error parsing CRTs: Duplicate extension in X.509 certificate.")
-		case lenient.BadDER, lenient.TrailingData, lenient.BadTime:
+		case lenient.AlgorithmMismatch:
+			return nil, errors.New("error parsing CRTs: Error in the certificate.")
+		case lenient.BadTime:
+			return nil, errors.New("error parsing CRTs: The DER time encoding is invalid.")
+		case lenient.BadDER, lenient.TrailingData:
 			return nil, errors.New("error parsing CRTs: ASN1 parser: Error in DER parsing.")
 		}
 	}
@@ -232,7 +239,7 @@ func (c *certificate) gnutlsHost(host string) bool {
 			return true
 		}
 	}
-	if err == nil || c.hasSAN {
+	if err == nil || len(c.sans) > 0 {
 		return false
 	}
 	for _, a := range c.view.Subject {
