@@ -52,34 +52,39 @@ func (e *env) fix(c *cli.Context, args []string, outputs []output) (done bool, e
 		w = e.stderr // standard output is for a program that reads the report
 	}
 	changes := false
+	var failed []error
 	for _, path := range paths {
 		if c.Context.Err() != nil {
 			return true, errInterrupted
 		}
 		changed, err := e.fixFile(c, w, path)
 		if err != nil {
-			return true, err
+			failed = append(failed, err)
 		}
 		changes = changes || changed
 	}
-	if !fixDryRun(c) {
-		return false, nil
-	}
-	if changes {
+	switch err := errors.Join(failed...); {
+	case err != nil:
+		return true, err
+	case fixDryRun(c) && changes:
 		return true, errFixDiffers
 	}
-	return true, nil
+	return fixDryRun(c), nil
 }
 
 // fixFile mends the file at path.
 func (e *env) fixFile(c *cli.Context, w io.Writer, path string) (changed bool, err error) {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxInput {
+	if err != nil || !info.Mode().IsRegular() {
 		return false, nil // lint tells
 	}
-	data, err := os.ReadFile(path)
+	if info.Size() > maxInput {
+		e.notef("not fixed: %s is larger than %d MiB", path, maxInput>>20)
+		return false, nil
+	}
+	data, err := e.readAll(path)
 	if err != nil {
-		return false, nil //nolint:nilerr // lint tells
+		return false, nil // lint tells
 	}
 	r, err := repair(path, data)
 	e.tellLeft(path, r, err)
@@ -96,6 +101,7 @@ func (e *env) fixFile(c *cli.Context, w io.Writer, path string) (changed bool, e
 	if err != nil {
 		return false, err
 	}
+	e.tellImmutable(path, r)
 	backup := result.Backups[path]
 	if !c.Bool("no-backup") {
 		e.notef("fixed %s: %s (the file before is %s)", path, fixedRules(r), backup)
@@ -106,6 +112,13 @@ func (e *env) fixFile(c *cli.Context, w io.Writer, path string) (changed bool, e
 		return true, usageErrorf("remove the backup: %w", err)
 	}
 	return true, nil
+}
+
+// tellImmutable says what comes of another type where the Secret is deployed.
+func (e *env) tellImmutable(path string, r format.Repaired) {
+	if slices.ContainsFunc(r.Fixed, func(n pki.Note) bool { return strings.HasPrefix(n.Rule, "secret-type-") }) {
+		e.notef("%s: a cluster that has the Secret already takes no other type: delete it there before you apply it", path)
+	}
 }
 
 // fixStdin mends standard input. The result goes to standard output, and what

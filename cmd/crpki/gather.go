@@ -28,7 +28,7 @@ func (l *linter) jobs(args []string) ([]job, error) {
 	var jobs []job
 	var files []string
 	flush := func() {
-		jobs = append(jobs, l.grouped(files, true)...)
+		jobs = append(jobs, l.grouped(files, !l.c.Bool("ignore-unknown"))...)
 		files = nil
 	}
 	for _, arg := range args {

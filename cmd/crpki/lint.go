@@ -34,6 +34,8 @@ func lintCommand(e *env) *cli.Command {
 crpki lint secret.yaml values.yaml
 # in CI: annotations, a report for code scanning, and only errors fail
 crpki lint . -o github -o sarif=crpki.sarif --fail-on error
+# mend what needs neither a key nor a CA; --diff shows it first
+crpki lint --fix certs
 # what a rule means, and who refuses what it finds
 crpki lint --explain san-ip-missing
 
@@ -51,6 +53,7 @@ was, and with 2 when something could not be read; in every format alike.`,
 			&cli.StringFlag{Name: "warn-days", Value: "28", Usage: "warn when a certificate ends within `DAYS`, or within a share of its life: 33%"},
 			&cli.StringFlag{Name: "fail-days", Value: "14", Usage: "the same, as an error: `DAYS` or a share"},
 			choiceFlag(&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 1 for findings of `SEVERITY` or worse"}, "error", "warning", "info", "none"),
+			&cli.BoolFlag{Name: "ignore-unknown", Usage: "pass over files that hold nothing to judge even when they are named, as in folders: for hooks that name whatever has changed"},
 			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID` (repeatable)"},
 			clientsFlag(),
 			&cli.BoolFlag{Name: "list-rules", Usage: "list the rules"},

@@ -484,8 +484,7 @@ func (r *repairer) order() {
 		r.left = append(r.left, fmt.Sprintf("the order of the certificates: Go cannot read certificate %d", unread+1))
 		return
 	case err != nil && !gap:
-		r.left = append(r.left, fmt.Sprintf("the order of the certificates: %v", err))
-		return
+		return // a heap, which no server sends
 	}
 	want := chain.Served()
 	if chain.Root != nil && (err != nil || r.KeepRoot) {
