@@ -21,6 +21,13 @@ import (
 // before.
 var pages = map[string]string{
 	"docs/spec.md": "",
+	"docs/howto/ci.md": `
+crpki gen --ip 10.96.0.50
+printf '# by hand\nkind: Secret\nmetadata:\n  name: registry-tls\n  namespace: infra\n  type: kubernetes.io/tls\n' > secret.yaml
+printf 'data:\n  tls.key: %s\n' "$(base64 < certs/tls.key | tr -d '\n' | base64 | tr -d '\n')" >> secret.yaml
+printf '  # for the server\n  # at 10.96.0.50,\n  # and its CA\n  tls.crt: %s\n' "$(base64 < certs/tls.crt | tr -d '\n')" >> secret.yaml
+printf '  ca.crt: %s\n' "$(base64 < certs/ca.crt | tr -d '\n')" >> secret.yaml
+`,
 	"README.md": `
 printf 'a password\n' > secret
 mkdir given
