@@ -39,9 +39,6 @@ func TestEveryRuleExplainsItself(t *testing.T) {
 func TestEveryRuleHasABadAndAGoodCase(t *testing.T) {
 	bad, good := corpus.Covered()
 	for _, r := range All() {
-		if r.Group == Packaging || r.ID == "key-encrypted" {
-			continue // k8ssecret has their cases
-		}
 		assert.True(t, bad[r.ID], "no bad case of %s in fixtures/corpus", r.ID)
 		assert.True(t, good[r.ID], "no good case of %s in fixtures/corpus", r.ID)
 		delete(bad, r.ID)
