@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/crpki/crpki/inspect"
 	"github.com/crpki/crpki/k8ssecret"
@@ -21,42 +19,53 @@ import (
 )
 
 // job judges one thing, or a few files that belong together.
-type job func() []inspect.TargetReport
+type job = func() []inspect.TargetReport
 
-// jobs turns the arguments into jobs, in the order of the arguments.
-func (l *linter) jobs(args []string) ([]job, error) {
-	var jobs []job
-	var files []string
-	flush := func() {
-		jobs = append(jobs, l.grouped(files, !l.c.Bool("ignore-unknown"))...)
-		files = nil
-	}
-	for _, arg := range args {
-		if arg == "-" {
-			flush()
-			jobs = append(jobs, l.single("-", true))
-			continue
-		}
-		paths, err := expand(arg)
-		if err != nil {
-			return nil, err
+// jobs makes jobs of files and folders, in their order, while they are done.
+func (l *linter) jobs(paths []string) iter.Seq[job] {
+	return func(yield func(job) bool) {
+		var files []string
+		flush := func() bool {
+			more := l.grouped(files, !l.c.Bool("ignore-unknown"), yield)
+			files = nil
+			return more
 		}
 		for _, path := range paths {
 			info, err := os.Stat(path)
-			if err != nil || !info.IsDir() {
+			if path != "-" && (err != nil || !info.IsDir()) {
 				files = append(files, path) // an error is told by its job
 				continue
 			}
-			flush()
-			found, err := l.walk(path)
-			if err != nil {
-				return nil, err
+			if !flush() {
+				return
 			}
-			jobs = append(jobs, found...)
+			if path == "-" {
+				if !l.single(path, true, yield) {
+					return
+				}
+			} else if !l.walk(path, yield) {
+				return
+			}
 		}
+		flush()
 	}
-	flush()
-	return jobs, nil
+}
+
+// expandAll resolves patterns.
+func expandAll(args []string) ([]string, error) {
+	var paths []string
+	for _, arg := range args {
+		if arg == "-" {
+			paths = append(paths, arg)
+			continue
+		}
+		found, err := expand(arg)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, found...)
+	}
+	return paths, nil
 }
 
 // expand resolves a pattern that the shell left alone. A name that exists is
@@ -77,33 +86,38 @@ func expand(arg string) ([]string, error) {
 
 // walk makes the jobs of a folder and all below it. Links are not followed, and
 // folders of tools are passed over.
-func (l *linter) walk(root string) ([]job, error) {
-	var jobs []job
+func (l *linter) walk(root string, yield func(job) bool) bool {
 	var files []string
 	folder := ""
-	flush := func() {
-		jobs = append(jobs, l.grouped(files, false)...)
+	more := true
+	flush := func() bool {
+		more = l.grouped(files, false, yield)
 		files = nil
+		return more
 	}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
-			return usageErrorf("read %s: %w", path, pathCause(err))
+			if err := readError(path, err); !flush() || !yield(func() []inspect.TargetReport { return failed(path, err) }) {
+				more = false
+				return fs.SkipAll
+			}
 		case d.IsDir():
 			if path != root && (d.Name() == ".git" || d.Name() == "node_modules") {
 				return filepath.SkipDir
 			}
 		case d.Type().IsRegular() && lintable(d.Name()):
 			if dir := filepath.Dir(path); dir != folder {
-				flush()
+				if !flush() {
+					return fs.SkipAll
+				}
 				folder = dir
 			}
 			files = append(files, path)
 		}
 		return nil
 	})
-	flush()
-	return jobs, err
+	return more && flush()
 }
 
 // lintable tells by its name whether a file in a folder is looked at. Files
@@ -117,9 +131,8 @@ func lintable(name string) bool {
 }
 
 // grouped makes jobs of the files of folders: a certificate with its key, and
-// with the CA beside it.
-func (l *linter) grouped(files []string, named bool) []job {
-	var jobs []job
+// with the CA beside it. false: no more jobs are wanted.
+func (l *linter) grouped(files []string, named bool, yield func(job) bool) bool {
 	keys, anchors := map[string]string{}, map[string][]string{}
 	paired := map[string]bool{}
 	for _, path := range files {
@@ -136,20 +149,23 @@ func (l *linter) grouped(files []string, named bool) []job {
 		}
 	}
 	for _, path := range files {
-		if paired[path] {
-			continue // judged with its certificate
+		switch {
+		case paired[path]: // judged with its certificate
+		case !hasCertName(path) || large(path):
+			if !l.single(path, named, yield) {
+				return false
+			}
+		default:
+			key, cas := keys[stem(path)], anchors[filepath.Dir(path)]
+			if isCAName(path) {
+				cas = nil
+			}
+			if !yield(func() []inspect.TargetReport { return l.certificate(path, key, cas, named) }) {
+				return false
+			}
 		}
-		if !hasCertName(path) {
-			jobs = append(jobs, l.single(path, named))
-			continue
-		}
-		key, cas := keys[stem(path)], anchors[filepath.Dir(path)]
-		if isCAName(path) {
-			cas = nil
-		}
-		jobs = append(jobs, func() []inspect.TargetReport { return l.certificate(path, key, cas, named) })
 	}
-	return jobs
+	return true
 }
 
 func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) }
@@ -179,9 +195,6 @@ func isCAName(path string) bool {
 
 // certificate judges a certificate file with its key and the CAs beside it.
 func (l *linter) certificate(path, key string, cas []string, named bool) []inspect.TargetReport {
-	if large(path) {
-		return l.stream(path)
-	}
 	m, err := l.load(path)
 	if err != nil {
 		return l.unrecognised(path, err, named)
@@ -202,11 +215,11 @@ func (l *linter) certificate(path, key string, cas []string, named bool) []inspe
 }
 
 // single judges a file by itself.
-func (l *linter) single(path string, named bool) job {
-	return func() []inspect.TargetReport {
-		if large(path) && !isTextName(path) {
-			return l.stream(path)
-		}
+func (l *linter) single(path string, named bool, yield func(job) bool) bool {
+	if large(path) && !isTextName(path) {
+		return l.pieces(path, yield)
+	}
+	return yield(func() []inspect.TargetReport {
 		data, err := l.read(path)
 		if err != nil {
 			return l.unrecognised(path, err, named)
@@ -219,7 +232,7 @@ func (l *linter) single(path string, named bool) job {
 			return l.unrecognised(path, err, named)
 		}
 		return l.evidence(path, m)
-	}
+	})
 }
 
 // manifest judges what a Secret, a values file, a script and the like hold. The
@@ -233,7 +246,7 @@ func (l *linter) manifest(path string, data []byte) []inspect.TargetReport {
 		for _, h := range u.Hosts {
 			hosts = append(hosts, inspect.Host(h))
 		}
-		reports = append(reports, l.judge.Run(&inspect.Evidence{Target: u.Target, Material: m, Hosts: hosts, Limits: l.limits, Now: l.now}))
+		reports = append(reports, l.run(path, &inspect.Evidence{Target: u.Target, Material: m, Hosts: hosts}))
 	}
 	if err != nil {
 		reports = append(reports, failed(path, err)...)
@@ -294,10 +307,24 @@ func (l *linter) evidence(path string, m pki.Material) []inspect.TargetReport {
 		m.Certs = nil
 	}
 	m.Anchors = append(slices.Clip(m.Anchors), l.anchors...)
-	e := &inspect.Evidence{Target: path, Material: m, Hosts: l.hosts, Limits: l.limits, Now: l.now}
+	return []inspect.TargetReport{l.run(path, &inspect.Evidence{Target: path, Material: m, Hosts: l.hosts})}
+}
+
+// run judges the evidence that the file at path gave. Certificates of other
+// files, such as the CA beside it, are counted with their own.
+func (l *linter) run(path string, e *inspect.Evidence) inspect.TargetReport {
+	e.Limits, e.Now = l.limits, l.now
 	r := l.judge.Run(e)
 	r.Clients = l.clients(e)
-	return []inspect.TargetReport{r}
+	r.Certificates = 0
+	for _, certs := range [][]pki.Cert{e.Material.Certs, e.Material.Anchors} {
+		for _, c := range certs {
+			if c.Origin.Source == path {
+				r.Certificates++
+			}
+		}
+	}
+	return r
 }
 
 // isBundle: nothing but CAs, none of which names a host, is for clients.
@@ -313,11 +340,12 @@ func isBundle(m pki.Material, path string) bool {
 	return len(m.Certs) > 0
 }
 
-// Large bundles are judged in pieces of pieceSize, in bytes, which keeps the
-// memory flat however large the file is.
+// Large bundles are judged in pieces, in bytes, which keeps the memory flat
+// however large the file is. A piece grows to maxBlock when a block asks for it.
 const (
 	largeFile = 4 << 20
-	pieceSize = 1 << 20
+	pieceSize = 128 << 10
+	maxBlock  = 8 << 20
 )
 
 // piece is a part of a large file, and how many blocks and lines stand before it.
@@ -326,56 +354,56 @@ type piece struct {
 	blocks, lines int
 }
 
-// stream judges a large bundle piece by piece on all processors. Rules that look
-// at a whole chain do not apply to such a heap.
-func (l *linter) stream(path string) []inspect.TargetReport {
+// pieces makes a job of each part of a large bundle. Rules that look at a whole
+// chain do not apply to such a heap.
+func (l *linter) pieces(path string, yield func(job) bool) bool {
+	fail := func(err error) bool { return yield(func() []inspect.TargetReport { return failed(path, err) }) }
 	f, err := os.Open(path)
 	if err != nil {
-		return failed(path, readError(path, err))
+		return fail(readError(path, err))
 	}
 	defer f.Close()
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	var parts []*inspect.TargetReport
-	err = pieces(f, func(p piece) {
-		part := new(inspect.TargetReport)
-		parts = append(parts, part)
-		g.Go(func() (err error) {
-			*part, err = l.piece(path, p)
-			return err
+	more := true
+	err = cutPieces(f, func(p piece) bool {
+		more = yield(func() []inspect.TargetReport {
+			r, err := l.piece(path, p)
+			if err != nil {
+				return failed(path, err)
+			}
+			return []inspect.TargetReport{r}
 		})
+		return more
 	})
-	if err := errors.Join(err, g.Wait()); err != nil {
-		return failed(path, fmt.Errorf("%s: %w", path, err))
+	if err != nil && more {
+		return fail(usageErrorf("%s: %w", path, err))
 	}
-	total := inspect.TargetReport{Target: path, Findings: []inspect.Finding{}}
-	for _, part := range parts {
-		total.Certificates += part.Certificates
-		total.Findings = append(total.Findings, part.Findings...)
-	}
-	return []inspect.TargetReport{total}
+	return more
 }
 
-// pieces cuts what r holds where blocks end.
-func pieces(r io.Reader, yield func(piece)) error {
+// cutPieces cuts what r holds where blocks end.
+func cutPieces(r io.Reader, yield func(piece) bool) error {
 	p := piece{}
 	var left []byte
-	for {
-		buf := make([]byte, pieceSize)
+	for size := pieceSize; ; {
+		buf := make([]byte, max(size, 2*len(left)))
 		n := copy(buf, left)
 		more, err := io.ReadFull(r, buf[n:])
 		buf = buf[:n+more]
 		end := len(buf)
 		if err == nil {
 			if end = lastEnd(buf); end == 0 {
-				return fmt.Errorf("line %d: a block of more than %d KiB is no certificate", p.lines+1, pieceSize>>10)
+				if len(buf) >= maxBlock {
+					return fmt.Errorf("line %d: a block of more than %d MiB is no certificate", p.lines+1, maxBlock>>20)
+				}
+				left = buf
+				continue
 			}
 		} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
 		}
 		p.data, left = buf[:end], buf[end:]
-		if len(bytes.TrimSpace(p.data)) > 0 {
-			yield(p)
+		if len(bytes.TrimSpace(p.data)) > 0 && !yield(p) {
+			return nil
 		}
 		if err != nil {
 			return nil

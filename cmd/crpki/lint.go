@@ -1,20 +1,15 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/crpki/crpki/inspect"
 	findings "github.com/crpki/crpki/inspect/report"
@@ -90,34 +85,7 @@ func (e *env) lint(c *cli.Context) error {
 			return err
 		}
 	}
-	r, err := l.run(c.Context, c.Args().Slice())
-	if err != nil {
-		return err
-	}
-	for _, o := range outputs {
-		if err := e.writeReport(o, r, all); err != nil {
-			return err
-		}
-		if o == (output{format: "text"}) {
-			if err := printClients(e.stdout, r); err != nil {
-				return err
-			}
-		}
-	}
-	return verdict(r, c.String("fail-on"))
-}
-
-// verdict is the exit code: unreadable input before findings.
-func verdict(r inspect.Report, failOn string) error {
-	for _, t := range r.Targets {
-		if t.Error != "" {
-			return &exitError{exitUsage, errSilent}
-		}
-	}
-	if limit, err := inspect.ParseSeverity(failOn); err == nil && r.Worst() >= limit {
-		return errBad
-	}
-	return nil
+	return l.lint(c.Args().Slice(), outputs, all)
 }
 
 // linter holds what is the same for all targets.
@@ -191,51 +159,6 @@ func parseSpan(flag, text string) (inspect.Span, error) {
 	return inspect.Span{}, usageErrorf("--%s %s: neither days nor a share of the lifetime (28, 33%%)", flag, text)
 }
 
-// run judges the targets on all processors; the reports come in the order of
-// the targets.
-func (l *linter) run(ctx context.Context, args []string) (inspect.Report, error) {
-	jobs, err := l.jobs(args)
-	if err != nil {
-		return inspect.Report{}, err
-	}
-	results := make([][]inspect.TargetReport, len(jobs))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, job := range jobs {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			results[i] = job()
-			return ctx.Err()
-		})
-	}
-	if err := cmp.Or(g.Wait(), ctx.Err()); err != nil {
-		return inspect.Report{}, err
-	}
-	info, _ := debug.ReadBuildInfo()
-	r := inspect.Report{Schema: inspect.Schema, Tool: "crpki", Version: newVersionInfo(version, commit, info).Version, Time: l.now.UTC(), Targets: []inspect.TargetReport{}}
-	seen := map[string]bool{}
-	for _, reports := range results {
-		for _, t := range reports {
-			t.Findings = firstTime(t.Findings, seen)
-			r.Targets = append(r.Targets, t)
-		}
-	}
-	return r, nil
-}
-
-// firstTime leaves out findings that another target told already: a CA file is
-// judged by itself and beside each certificate that it signed.
-func firstTime(found []inspect.Finding, seen map[string]bool) []inspect.Finding {
-	return slices.DeleteFunc(found, func(f inspect.Finding) bool {
-		key := f.Fingerprint() + f.Message
-		again := seen[key]
-		seen[key] = true
-		return again
-	})
-}
-
 // output is one -o.
 type output struct{ format, file string }
 
@@ -260,51 +183,25 @@ func parseOutputs(texts []string) ([]output, error) {
 	return outputs, nil
 }
 
-func (e *env) writeReport(o output, r inspect.Report, all []inspect.Rule) error {
-	if o.file == "" {
-		return e.formatReport(e.stdout, o.format, r, all, e.color)
-	}
-	f, err := os.Create(o.file)
-	if err != nil {
-		return usageErrorf("write %s: %w", o.file, pathCause(err))
-	}
-	if err := cmp.Or(e.formatReport(f, o.format, r, all, false), f.Close()); err != nil {
-		return usageErrorf("write %s: %w", o.file, err)
-	}
-	return nil
-}
-
-func (e *env) formatReport(w io.Writer, format string, r inspect.Report, all []inspect.Rule, color bool) error {
-	options := findings.Options{Color: color, Rules: all, DocURL: docURL, Line: lineReader()}
-	if format == "yaml" {
-		var b strings.Builder
-		if err := findings.Write(&b, "json", r, options); err != nil {
-			return err
-		}
-		return writeYAML(w, []byte(b.String()))
-	}
-	return findings.Write(w, format, r, options)
-}
-
 // lineReader gives lines of files that are safe to show: PEM markers and what
 // stands before a value. A line may hold a key or a password; it is cut behind
 // the name.
 func lineReader() func(string, int) string {
-	lines := map[string][]string{}
+	var last string
+	var lines []string
 	return func(source string, n int) string {
-		all, ok := lines[source]
-		if !ok {
+		if source != last {
+			last, lines = source, nil
 			if info, err := os.Stat(source); err == nil && info.Mode().IsRegular() && info.Size() < 1<<20 {
 				if data, err := os.ReadFile(source); err == nil {
-					all = strings.Split(string(data), "\n")
+					lines = strings.Split(string(data), "\n")
 				}
 			}
-			lines[source] = all
 		}
-		if n > len(all) {
+		if n > len(lines) {
 			return ""
 		}
-		return safeLine(all[n-1])
+		return safeLine(lines[n-1])
 	}
 }
 
@@ -322,19 +219,13 @@ func safeLine(line string) string {
 	return ""
 }
 
+// listRules lists for people on a terminal, and for grep elsewhere.
 func (e *env) listRules(all []inspect.Rule) error {
-	group := ""
-	for _, r := range all {
-		if r.Group != group {
-			if group != "" {
-				fmt.Fprintln(e.stdout)
-			}
-			group = r.Group
-			fmt.Fprintln(e.stdout, group)
-		}
-		fmt.Fprintf(e.stdout, "  %-7s  %-28s  %s\n", r.Severity, r.ID, r.Doc.Title)
+	options := findings.Options{Color: e.color}
+	if e.stdoutTerminal {
+		options.Width = e.width
 	}
-	return nil
+	return findings.List(e.stdout, all, options)
 }
 
 func (e *env) explainRule(all []inspect.Rule, id string) error {
@@ -342,8 +233,7 @@ func (e *env) explainRule(all []inspect.Rule, id string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(e.stdout, findings.Markdown(r))
-	return err
+	return findings.Explain(e.stdout, r, findings.Options{Color: e.color, Width: min(e.width, 80)})
 }
 
 func findRule(all []inspect.Rule, id string) (inspect.Rule, error) {

@@ -28,22 +28,13 @@ type textWriter struct {
 }
 
 func text(w io.Writer, r inspect.Report, o Options) error {
-	t := textWriter{bufio.NewWriter(w), o}
-	var count [4]int
-	waived, certificates := 0, 0
+	s := &textStream{textWriter: textWriter{bufio.NewWriter(w), o}}
 	for _, target := range r.Targets {
-		certificates += target.Certificates
-		t.target(target)
-		for _, f := range target.Findings {
-			if f.Waived != "" {
-				waived++
-				continue
-			}
-			count[f.Severity]++
+		if err := s.Add(target); err != nil {
+			return err
 		}
 	}
-	t.summary(len(r.Targets), certificates, count, waived)
-	return t.Flush()
+	return s.Close()
 }
 
 func (t textWriter) paint(color, s string) string {
@@ -54,17 +45,12 @@ func (t textWriter) paint(color, s string) string {
 }
 
 func (t textWriter) target(target inspect.TargetReport) {
-	if len(target.Findings) == 0 && target.Error == "" {
-		return
-	}
-	fmt.Fprintln(t, t.paint(bold, printable(target.Target)))
 	if target.Error != "" {
 		fmt.Fprintf(t, "  %s  %s\n", t.paint(red, "unreadable"), printable(target.Error))
 	}
 	for _, f := range target.Findings {
 		t.finding(target.Target, f)
 	}
-	fmt.Fprintln(t)
 }
 
 func (t textWriter) finding(target string, f inspect.Finding) {
