@@ -18,8 +18,8 @@ const (
 	srcStrvals   = "https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set"
 	srcChart     = "Azure/acr docs/preview/connected-registry/managed-identity-connected-registry.md"
 	srcChartHA   = "Azure/acr docs/preview/connected-registry/quickstart-connected-registry-ha.md"
-	srcArc       = "MicrosoftDocs azure-management-docs articles/container-registry/tutorial-connected-registry-arc.md"
-	srcArcIssues = "MicrosoftDocs azure-management-docs articles/container-registry/troubleshoot-connected-registry-arc.md"
+	srcArc       = "https://learn.microsoft.com/azure/container-registry/tutorial-connected-registry-arc"
+	srcArcIssues = "https://learn.microsoft.com/azure/container-registry/troubleshoot-connected-registry-arc"
 	srcSettings  = "Azure/azure-cli-extensions src/k8s-extension/azext_k8s_extension/custom.py"
 	srcBicep     = "Azure/bicep-types-az, Microsoft.KubernetesConfiguration extensions"
 	srcCert      = "cert-manager internal/apis/certmanager/validation/certificate.go"
@@ -440,7 +440,7 @@ func scripts() []inspect.Rule {
 				{Client: "bash", Message: "--auto-upgrade-minor-version: command not found"},
 			},
 			FixOpenSSL: "shellcheck script.sh",
-			Sources:    []string{srcBash, "MicrosoftDocs azure-management-docs articles/container-registry/quickstart-connected-registry-arc-cli.md"},
+			Sources:    []string{srcBash, "https://learn.microsoft.com/azure/container-registry/quickstart-connected-registry-arc-cli"},
 		}),
 		rule("script-unclosed-quote", inspect.Error, inspect.Doc{
 			Title: "A quotation mark is never closed.",
