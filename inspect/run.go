@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/lenient"
@@ -144,7 +145,7 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	}
 	for _, n := range e.Material.Notes {
 		if rule := j.byID[n.Rule]; rule != nil {
-			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail})
+			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin)})
 		}
 	}
 	sortFindings(r.report.Findings)
@@ -276,6 +277,35 @@ func NewSubject(c pki.Cert, role Role) Subject {
 		s.View = &lenient.Certificate{}
 	}
 	return s
+}
+
+// mend puts the name of the file at fault for those of the examples. What is
+// said of a field is not about a file tls.crt.
+func mend(fix string, o pki.Origin) string {
+	if o.Source == "" || o.Source == "-" || strings.ContainsFunc(o.Source, unicode.IsControl) {
+		return fix
+	}
+	words := strings.Split(fix, " ")
+	for i, word := range words {
+		if word == "secret.yaml" || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
+			words[i] = shellWord(o.Source)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r)
+	}
+	if strings.HasPrefix(s, "-") {
+		s = "./" + s
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func sortFindings(findings []Finding) {
