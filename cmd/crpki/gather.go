@@ -242,7 +242,7 @@ func (l *linter) manifest(path string, data []byte) []inspect.TargetReport {
 	var reports []inspect.TargetReport
 	for _, u := range units {
 		m, hosts := u.Material, slices.Clip(l.hosts)
-		m.Anchors = append(slices.Clip(m.Anchors), l.anchors...)
+		m.Anchors = append(slices.Clip(m.Anchors), l.anchorsFor(m.Certs)...)
 		for _, h := range u.Hosts {
 			hosts = append(hosts, inspect.Host(h))
 		}
@@ -306,7 +306,7 @@ func (l *linter) evidence(path string, m pki.Material) []inspect.TargetReport {
 		m.Anchors = append(m.Certs, m.Anchors...)
 		m.Certs = nil
 	}
-	m.Anchors = append(slices.Clip(m.Anchors), l.anchors...)
+	m.Anchors = append(slices.Clip(m.Anchors), l.anchorsFor(m.Certs)...)
 	return []inspect.TargetReport{l.run(path, &inspect.Evidence{Target: path, Material: m, Hosts: l.hosts})}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // clientsFlag is --clients of lint.
 func clientsFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "clients", Usage: "say for each client whether it would accept, and with which message it would refuse"}
+	return &cli.BoolFlag{Name: "clients", Usage: "say for each client that trusts the CA (ca.crt beside it, or --ca-file) whether it accepts, and with which message it refuses"}
 }
 
 // clients asks every client for every host, or without a name when none is
