@@ -102,14 +102,18 @@ func (s gnutlsStatus) err() error {
 
 // parseGnuTLS is gnutls_x509_crt_import: it refuses less than Go does.
 func parseGnuTLS(c pki.Cert) (*certificate, error) {
-	view, faults := lenient.Read(c.Raw)
-	if view != nil && view.Version > 0 && view.Version < 3 && len(view.Extensions) > 0 {
-		return nil, errors.New("error parsing CRTs: Error in the certificate.")
-	}
+	_, faults := lenient.Read(c.Raw)
+	strange := false
 	for _, f := range faults {
 		switch f.Rule {
 		case lenient.DuplicateExtension:
 			return nil, errors.New("error parsing CRTs: Duplicate extension in X.509 certificate.")
+		case lenient.BadVersion:
+			// It reads a version 4, but no extensions in a version 1.
+			strange = strange || f.Field == "tbsCertificate.version"
+			if !strange {
+				return nil, errors.New("error parsing CRTs: Error in the certificate.")
+			}
 		case lenient.AlgorithmMismatch:
 			return nil, errors.New("error parsing CRTs: Error in the certificate.")
 		case lenient.BadTime:
