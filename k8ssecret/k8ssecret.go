@@ -75,8 +75,7 @@ func Read(source string, data []byte, opt format.Options) ([]Unit, error) {
 	if len(data) > maxBytes {
 		return nil, tooLarge(source)
 	}
-	text := toUTF8(data)
-	r := &reader{source: source, src: &tree.Source{Text: text}, opt: opt}
+	r := newReader(source, toUTF8(data), opt)
 	switch Sniff(source, data) {
 	case KindSecret, KindConfigMap, KindCertificate, KindTemplate:
 		r.manifests()
@@ -111,6 +110,10 @@ type reader struct {
 	// blocks are the lines on which the PEM blocks of the value blocksOf begin.
 	blocksOf *tree.Node
 	blocks   []int
+}
+
+func newReader(source, text string, opt format.Options) *reader {
+	return &reader{source: source, src: &tree.Source{Text: text}, opt: opt}
 }
 
 // origin points to offset.
