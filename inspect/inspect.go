@@ -120,6 +120,9 @@ type Evidence struct {
 	Limits   Limits
 	// Now is the time at which validity is judged.
 	Now time.Time
+
+	// subjects are read once for all rules.
+	subjects []Subject
 }
 
 // Leaf is the certificate that is meant to be the server's own: the first one

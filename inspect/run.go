@@ -137,6 +137,10 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	if !whole {
 		byNature(subjects)
 	}
+	// The rules share what was read, in a copy: e is the caller's.
+	shared := *e
+	shared.subjects = subjects
+	r.evidence, e = &shared, &shared
 	r.report = TargetReport{Target: e.Target, Findings: []Finding{}, Certificates: len(subjects), Skipped: j.skips[has]}
 	for i := range j.rules {
 		if rule := &j.rules[i]; rule.Needs&^has == 0 {
@@ -245,6 +249,9 @@ func missingText(missing Need) string {
 
 // Subjects gives each certificate of the evidence with its role.
 func (e *Evidence) Subjects() []Subject {
+	if e.subjects != nil {
+		return e.subjects
+	}
 	out := make([]Subject, 0, len(e.Material.Certs)+len(e.Material.Anchors))
 	for i, c := range e.Material.Certs {
 		role := Intermediate
