@@ -64,8 +64,8 @@ bench: build ## measure crpki beside its peers, write docs/benchmarks.md
 fuzz: ## run each fuzz target for FUZZTIME
 	@.ci/fuzz $(FUZZTIME)
 
-docs: ## write docs/commands and docs/man anew
-	$(GO) test ./cmd/crpki -run Docs -count=1 -update
+docs: ## write docs/commands, docs/man and docs/rules anew
+	$(GO) test ./cmd/crpki ./inspect/report -run Docs -count=1 -update
 
 cross: ## check that all supported systems build
 	@for p in $(PLATFORMS); do echo "build and vet $$p"; \

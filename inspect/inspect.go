@@ -120,6 +120,9 @@ type Evidence struct {
 	Limits   Limits
 	// Now is the time at which validity is judged.
 	Now time.Time
+
+	// subjects are read once for all rules.
+	subjects []Subject
 }
 
 // Leaf is the certificate that is meant to be the server's own: the first one
@@ -169,6 +172,9 @@ type Finding struct {
 	Rule     string     `json:"rule"`
 	Severity Severity   `json:"severity"`
 	Origin   pki.Origin `json:"origin"`
+	// Part says which block of the source or field it is: "certificate 2",
+	// "private key"; "" for the whole.
+	Part string `json:"part,omitempty"`
 	// Message is one sentence without a line break: what is wrong here.
 	Message string `json:"message"`
 	Got     string `json:"got,omitempty"`

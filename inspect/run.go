@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/lenient"
@@ -34,8 +35,25 @@ type TargetReport struct {
 	Certificates int `json:"certificates"`
 	// Skipped are the rules that could not look, with what they were missing.
 	Skipped []Skip `json:"skipped,omitempty"`
+	// Clients says who would accept the target, when that was asked for.
+	Clients []ClientVerdict `json:"clients,omitempty"`
 	// Error says why the target could not be read, "" when it was.
 	Error string `json:"error,omitempty"`
+}
+
+// ClientVerdict is what one client says of a target.
+type ClientVerdict struct {
+	Client string `json:"client"`
+	// Versions says which of its versions do, "" when nothing is known of others.
+	Versions string `json:"versions,omitempty"`
+	// Host is the name or address dialled, "" when none was given.
+	Host    string `json:"host,omitempty"`
+	Accepts bool   `json:"accepts"`
+	// Message is what it prints when it refuses.
+	Message string `json:"message,omitempty"`
+	// Basis is "measured" (computed by a judge that is proved against the client)
+	// or "source".
+	Basis string `json:"basis"`
 }
 
 // Skip is a rule that had nothing to look at.
@@ -119,6 +137,10 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	if !whole {
 		byNature(subjects)
 	}
+	// The rules share what was read, in a copy: e is the caller's.
+	shared := *e
+	shared.subjects = subjects
+	r.evidence, e = &shared, &shared
 	r.report = TargetReport{Target: e.Target, Findings: []Finding{}, Certificates: len(subjects), Skipped: j.skips[has]}
 	for i := range j.rules {
 		if rule := &j.rules[i]; rule.Needs&^has == 0 {
@@ -127,7 +149,7 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	}
 	for _, n := range e.Material.Notes {
 		if rule := j.byID[n.Rule]; rule != nil {
-			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail})
+			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin)})
 		}
 	}
 	sortFindings(r.report.Findings)
@@ -174,10 +196,45 @@ func (r *run) add(rule *weighed, f Finding) {
 	if f.Fix == "" {
 		f.Fix = cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL)
 	}
+	if f.Part == "" && f.Origin.Index > 0 {
+		f.Part = r.part(f.Origin)
+	}
 	if r.waive != nil {
 		f.Waived = r.waive(f)
 	}
 	r.report.Findings = append(r.report.Findings, f)
+}
+
+// part names the block at o as people count it, which a piece of a heap does not
+// tell.
+func (r *run) part(o pki.Origin) string {
+	block := fmt.Sprintf("block %d", o.Index)
+	if !r.whole {
+		return block
+	}
+	m := r.evidence.Material
+	n, found := 0, false
+	for _, certs := range [][]pki.Cert{m.Certs, m.Anchors} {
+		for i := range certs {
+			if c := &certs[i].Origin; c.Index <= o.Index && c.Source == o.Source && c.Field == o.Field {
+				n++
+				found = found || c.Index == o.Index
+			}
+		}
+	}
+	if found {
+		return fmt.Sprintf("certificate %d", n)
+	}
+	at := func(other pki.Origin) bool {
+		return other.Source == o.Source && other.Field == o.Field && other.Index == o.Index
+	}
+	switch {
+	case slices.ContainsFunc(m.Keys, func(k pki.Key) bool { return at(k.Origin) }):
+		return "private key"
+	case slices.ContainsFunc(m.CSRs, func(c pki.CSR) bool { return at(c.Origin) }):
+		return "signing request"
+	}
+	return block
 }
 
 func missingText(missing Need) string {
@@ -192,6 +249,9 @@ func missingText(missing Need) string {
 
 // Subjects gives each certificate of the evidence with its role.
 func (e *Evidence) Subjects() []Subject {
+	if e.subjects != nil {
+		return e.subjects
+	}
 	out := make([]Subject, 0, len(e.Material.Certs)+len(e.Material.Anchors))
 	for i, c := range e.Material.Certs {
 		role := Intermediate
@@ -224,6 +284,35 @@ func NewSubject(c pki.Cert, role Role) Subject {
 		s.View = &lenient.Certificate{}
 	}
 	return s
+}
+
+// mend puts the name of the file at fault for those of the examples. What is
+// said of a field is not about a file tls.crt.
+func mend(fix string, o pki.Origin) string {
+	if o.Source == "" || o.Source == "-" || strings.ContainsFunc(o.Source, unicode.IsControl) {
+		return fix
+	}
+	words := strings.Split(fix, " ")
+	for i, word := range words {
+		if word == "secret.yaml" || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
+			words[i] = shellWord(o.Source)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r)
+	}
+	if strings.HasPrefix(s, "-") {
+		s = "./" + s
+	}
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func sortFindings(findings []Finding) {

@@ -76,7 +76,7 @@ func (s *scriptReader) noNames(sub word, o options, named bool) {
 // forTLS reports whether a script speaks of servers at all: people make
 // certificates for other ends too.
 func (s *scriptReader) forTLS() bool {
-	return (sniffer{text: []byte(s.src.Text)}).has("registry", "tls.crt", "tls.key", "kubernetes.io/tls", "secret tls", "TLS_CRT", "certs.d", "server.crt", "server.key")
+	return s.mentions("registry", "tls.crt", "tls.key", "kubernetes.io/tls", "secret tls", "TLS_CRT", "certs.d", "server.crt", "server.key")
 }
 
 // forCA reports whether a command makes a CA's certificate, which needs no
@@ -163,7 +163,7 @@ func (s *scriptReader) arguments(v *valuesReader) {
 // tooLate notes a Secret that was applied to a namespace which the command at
 // offset is the first to create.
 func (s *scriptReader) tooLate(namespace string, offset int) {
-	if slices.Contains(s.created, namespace) || strings.Contains(s.src.Text, "kind: Namespace") {
+	if slices.Contains(s.created, namespace) || s.mentions("kind: Namespace") {
 		return
 	}
 	for _, secret := range s.secrets {

@@ -28,6 +28,8 @@ type envReader struct {
 	parts []part
 	// last is the assignment before, for base64 that goes on below it.
 	last *part
+	// unclosed is a quotation mark that does not occur any more.
+	unclosed byte
 }
 
 // line reads one line, or one assignment of several.
@@ -78,7 +80,7 @@ func (e *envReader) value(rest string, at int) *tree.Node {
 		quote = text[0]
 	}
 	end := -1
-	for i := 1; quote != 0 && i < len(text); i++ {
+	for i := 1; quote != 0 && quote != e.unclosed && i < len(text); i++ {
 		if text[i] == '\\' && quote == '"' {
 			i++
 		} else if text[i] == quote {
@@ -87,6 +89,9 @@ func (e *envReader) value(rest string, at int) *tree.Node {
 		}
 	}
 	if end < 0 {
+		if quote != 0 {
+			e.unclosed = quote
+		}
 		n.Text = strings.TrimSpace(rest)
 		if i := strings.Index(n.Text, " #"); i >= 0 {
 			n.Text = strings.TrimSpace(n.Text[:i])

@@ -60,6 +60,9 @@ type Host struct {
 // maxBytes bounds one source. The API server takes objects of some 1.5 MiB.
 const maxBytes = 32 << 20
 
+// maxNotes bounds what is noted about one unit: nobody reads more.
+const maxNotes = 10_000
+
 // Read reads what data holds, by its content and the name of its source, as
 // [Sniff] does. Documents that have nothing to do with certificates give no
 // unit. Positions are those in data.
@@ -72,8 +75,7 @@ func Read(source string, data []byte, opt format.Options) ([]Unit, error) {
 	if len(data) > maxBytes {
 		return nil, tooLarge(source)
 	}
-	text := toUTF8(data)
-	r := &reader{source: source, src: &tree.Source{Text: text}, opt: opt}
+	r := newReader(source, toUTF8(data), opt)
 	switch Sniff(source, data) {
 	case KindSecret, KindConfigMap, KindCertificate, KindTemplate:
 		r.manifests()
@@ -105,6 +107,13 @@ type reader struct {
 	quiet bool
 	// pieces are the texts that src was joined of, nil when it is one.
 	pieces []piece
+	// blocks are the lines on which the PEM blocks of the value blocksOf begin.
+	blocksOf *tree.Node
+	blocks   []int
+}
+
+func newReader(source, text string, opt format.Options) *reader {
+	return &reader{source: source, src: &tree.Source{Text: text}, opt: opt}
 }
 
 // origin points to offset.
@@ -125,6 +134,9 @@ func (r *reader) origin(field string, offset int) pki.Origin {
 
 // note takes a note about the place at offset.
 func (r *reader) note(u *Unit, rule, field string, offset int, format string, args ...any) {
+	if len(u.Material.Notes) >= maxNotes {
+		return
+	}
 	u.Material.Notes = append(u.Material.Notes, pki.Note{Rule: rule, Origin: r.origin(field, offset), Detail: fmt.Sprintf(format, args...)})
 }
 

@@ -1,6 +1,7 @@
 package k8ssecret
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -75,9 +76,10 @@ type mender struct {
 	edited map[string]bool
 	fixed  []pki.Note
 	left   []string
-	// public are the values that hold certificates and nothing else, secret those
-	// with a key, and those of a Secret that are anything.
-	public, secret map[*tree.Node]bool
+	// public are the values that hold certificates and nothing else, secret what
+	// the others may be.
+	public map[*tree.Node]bool
+	secret map[*tree.Node]string
 	// envs are the values of a .env file.
 	envs []part
 }
@@ -100,7 +102,7 @@ type embedding struct {
 func mend(source string, data []byte) *mender {
 	m := &mender{
 		reader: &reader{source: source, src: &tree.Source{Text: toUTF8(data)}},
-		places: map[*tree.Node]embedding{}, edited: map[string]bool{}, public: map[*tree.Node]bool{}, secret: map[*tree.Node]bool{},
+		places: map[*tree.Node]embedding{}, edited: map[string]bool{}, public: map[*tree.Node]bool{}, secret: map[*tree.Node]string{},
 	}
 	switch kind := Sniff(source, data); kind {
 	case KindSecret, KindConfigMap, KindHelmValues, KindAzureSettings:
@@ -245,8 +247,10 @@ func (m *mender) parts(doc string, parts []part) {
 	}
 	for _, p := range parts {
 		switch {
-		case len(p.Keys) > 0 || len(p.Certs)+len(p.Anchors)+len(p.CSRs) == 0:
-			m.secret[p.node] = true
+		case len(p.Keys) > 0:
+			m.secret[p.node] = "private key"
+		case len(p.Certs)+len(p.Anchors)+len(p.CSRs) == 0:
+			m.secret[p.node] = "value"
 		default:
 			m.public[p.node] = true
 		}
@@ -635,8 +639,8 @@ func Spans(source string, data []byte) []format.Span {
 		switch {
 		case m.public[n]:
 			spans = append(spans, format.Span{Start: n.Start, End: n.End, What: "certificate"})
-		case m.secret[n] && len(n.Pairs)+len(n.Items) == 0:
-			spans = append(spans, format.Span{Start: n.Start, End: n.End, Secret: true, What: "private key"})
+		case m.secret[n] != "" && len(n.Pairs)+len(n.Items) == 0:
+			spans = append(spans, format.Span{Start: n.Start, End: n.End, Secret: true, What: m.secret[n]})
 		case n.Kind == tree.String && (at.hidden || at.key != nil && soundsSecret(at.key.Text)):
 			spans = append(spans, format.Span{Start: n.Start, End: n.End, Secret: true, What: "value"})
 		}
@@ -648,7 +652,7 @@ func Spans(source string, data []byte) []format.Span {
 // envSpans hides the value of every line but those of certificates.
 func (m *mender) envSpans() (spans []format.Span) {
 	for _, p := range m.envs {
-		spans = append(spans, format.Span{Start: p.node.Start, End: p.node.End, Secret: !m.public[p.node], What: "value"})
+		spans = append(spans, format.Span{Start: p.node.Start, End: p.node.End, Secret: !m.public[p.node], What: cmp.Or(m.secret[p.node], "certificate")})
 	}
 	for start, text := 0, m.src.Text; start < len(text); {
 		end := len(text)

@@ -1,10 +1,14 @@
 package k8ssecret
 
 import (
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -72,6 +76,15 @@ func TestRepairManifests(t *testing.T) {
 			[]string{"chain-root-included"},
 		},
 		{"the root after the leaf, and nowhere else", "s.yaml", secretHead + "type: kubernetes.io/tls\ndata:\n  tls.crt: @chain@\n  tls.key: @key@\n", "", nil},
+		{
+			"base64 of DER", "s.yaml", secretHead + "type: kubernetes.io/tls\ndata:\n  tls.crt: " + b64(string(der(p.crt))) + "\n  tls.key: " + b64(string(der(p.key))) + "\n",
+			secretHead + "type: kubernetes.io/tls\ndata:\n  tls.crt: @crt@\n  tls.key: @key@\n",
+			[]string{"base64-of-der", "base64-of-der"},
+		},
+		{
+			"a keystore is meant to be no PEM", "s.yaml", secretHead + "type: kubernetes.io/tls\ndata:\n  tls.crt: @crt@\n  tls.key: @key@\n  key.der: " + b64(string(der(p.key))) + "\n",
+			"", nil,
+		},
 		{
 			"Windows line ends in a value", "s.yaml", secretHead + "type: kubernetes.io/tls\ndata:\n  tls.crt: " + b64(crlf(p.crt)) + "\n  tls.key: @key@\n",
 			secretHead + "type: kubernetes.io/tls\ndata:\n  tls.crt: @crt@\n  tls.key: @key@\n",
@@ -144,6 +157,58 @@ func TestRepairManifests(t *testing.T) {
 			require.NoError(t, err)
 			assert.False(t, again.Changed())
 		})
+	}
+}
+
+// der is the content of the first block.
+func der(text string) []byte {
+	b, _ := pem.Decode([]byte(text))
+	return b.Bytes
+}
+
+// Whatever is done to a Secret, its repair is one that the API server takes:
+// strict base64 of PEM, and a key that fits.
+func TestRepairedSecretsAreWhatTheAPIServerTakes(t *testing.T) {
+	p := registry()
+	values := func(pem string, stringData bool) []string {
+		enc := b64(pem)
+		if stringData {
+			return []string{enc, "'" + enc + "'", ">-\n" + wrap(enc, "      "), "|\n" + indent(pem, "      ") + "      ", "|-\n" + indent(pem, "      "), `"` + strings.ReplaceAll(pem, "\n", `\n`) + `"`, `"` + strings.ReplaceAll(pem, "\n", `\r\n`) + `"`, b64(enc)}
+		}
+		return []string{
+			enc, `"` + b64(enc) + `"`, "|\n" + wrap(enc, "      "), ">\n" + wrap(b64(enc), "      "), "\n" + wrap(enc, "      "), "|2\n" + indent(pem, "    "),
+			b64(string(der(pem))), `"` + strings.ReplaceAll(pem, "\n", `\n`) + `"`, b64("\ufeff" + pem), b64(pem + pem),
+		}
+	}
+	for _, section := range []string{"data", "stringData"} {
+		text := section == "stringData"
+		for i, crt := range values(p.crt, text) {
+			for j, key := range values(p.key, text) {
+				manifest := secretHead + section + ":\n  tls.crt: " + strings.TrimRight(crt, "\n") + "\n  tls.key: " + strings.TrimRight(key, "\n") + "\n"
+				r, err := Repair("s.yaml", []byte(manifest))
+				require.NoError(t, err)
+				if strings.Contains(crt+key, b64(p.key+p.key)) { // two keys are not ours to choose from
+					continue
+				}
+				var s struct {
+					Type       string            `yaml:"type"`
+					Data       map[string]string `yaml:"data"`
+					StringData map[string]string `yaml:"stringData"`
+				}
+				require.NoError(t, yaml.Unmarshal(r.After, &s), "%s", r.After)
+				for name, value := range s.Data {
+					decoded, err := base64.StdEncoding.DecodeString(value)
+					require.NoError(t, err)
+					s.Data[name] = string(decoded)
+				}
+				if text {
+					s.Data = s.StringData
+				}
+				_, err = tls.X509KeyPair([]byte(s.Data["tls.crt"]), []byte(s.Data["tls.key"]))
+				require.NoErrorf(t, err, "%s %d %d\n%s\n%s", section, i, j, manifest, r.After)
+				require.Equal(t, "kubernetes.io/tls", s.Type)
+			}
+		}
 	}
 }
 

@@ -8,8 +8,14 @@ import (
 	"github.com/crpki/crpki/pki"
 )
 
-// maxCommands bounds the commands of one script.
-const maxCommands = 50_000
+// Bounds on one script: those on names keep comparing each with each cheap.
+const (
+	maxCommands   = 50_000
+	maxNamespaces = 32
+	maxServices   = 10_000
+	maxVariables  = 1000 // set, and used
+	maxPipe       = 16   // commands
+)
 
 // releaseNamespace is where the connected registry is installed, by its
 // documents.
@@ -32,6 +38,8 @@ type scriptReader struct {
 	releases []releaseUse
 	// created are the namespaces that the commands so far create.
 	created []string
+	// mentioned caches which words stand in the script.
+	mentioned map[string]bool
 	// open: a certificate is asked for whose addresses are in variables.
 	open bool
 }
@@ -57,7 +65,7 @@ type releaseUse struct{ secret, namespace string }
 // alone is judged.
 func (r *reader) script() {
 	r.quiet = true
-	s := &scriptReader{reader: r, unit: r.unit(KindScript, 0), vars: map[string]string{}}
+	s := &scriptReader{reader: r, unit: r.unit(KindScript, 0), vars: map[string]string{}, mentioned: map[string]bool{}}
 	if isMarkdown(r.source, r.src.Text) {
 		for _, b := range blocks(r.src.Text) {
 			s.block(b)
@@ -73,6 +81,18 @@ func (r *reader) script() {
 	r.units = append([]Unit{s.unit}, r.units...)
 }
 
+// mentions reports whether one of the words stands anywhere in the script.
+func (s *scriptReader) mentions(words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		found, known := s.mentioned[w]
+		if !known {
+			found = strings.Contains(s.src.Text, w)
+			s.mentioned[w] = found
+		}
+		return found
+	})
+}
+
 // shell reads the commands from start to end.
 func (s *scriptReader) shell(start, end int) {
 	lexed := lexShell(s.src.Text, start, end)
@@ -85,7 +105,7 @@ func (s *scriptReader) shell(start, end int) {
 		}
 	}
 	first := len(s.commands)
-	s.commands = append(s.commands, lexed.commands[:min(len(lexed.commands), maxCommands-first)]...)
+	s.commands = append(s.commands, lexed.commands[:max(0, min(len(lexed.commands), maxCommands-first))]...)
 	for i := first; i < len(s.commands); i++ {
 		s.command(i, first)
 	}
@@ -314,19 +334,17 @@ func wrapsBase64(text string) bool {
 
 // typos notes names of Services whose namespace is almost one that is in use.
 func (s *scriptReader) typos() {
-	known := s.namespaces
-	for _, n := range s.names {
-		if strings.Contains(n.name, releaseNamespace) {
-			known = append(known, releaseNamespace)
-			break
-		}
+	known := slices.Compact(slices.Sorted(slices.Values(s.namespaces)))
+	if slices.ContainsFunc(s.names, func(n serviceUse) bool { return strings.Contains(n.name, releaseNamespace) }) {
+		known = append(known, releaseNamespace)
 	}
-	for _, n := range s.names {
-		for _, ns := range known {
-			if !slices.Contains(known, n.namespace) && misspelt(n.namespace, ns) {
-				s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q, and all else here is in %q", pki.Printable(n.name), n.namespace, ns)
-				break
-			}
+	known = known[:min(len(known), maxNamespaces)]
+	for _, n := range s.names[:min(len(s.names), maxServices)] {
+		if slices.Contains(known, n.namespace) {
+			continue
+		}
+		if i := slices.IndexFunc(known, func(ns string) bool { return misspelt(n.namespace, ns) }); i >= 0 {
+			s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q, and all else here is in %q", pki.Printable(n.name), n.namespace, known[i])
 		}
 	}
 }
@@ -342,7 +360,7 @@ func (s *scriptReader) variables() {
 			}
 			at += i
 			name, length := variableAt(text[at:])
-			if len(name) >= 5 && !seen[name] {
+			if len(name) >= 5 && !seen[name] && len(seen) < maxVariables {
 				seen[name] = true
 				place := offset
 				if exact {
@@ -369,9 +387,6 @@ func (s *scriptReader) variables() {
 	}
 }
 
-// maxVariables bounds the variables that a misspelt one is compared with.
-const maxVariables = 1000
-
 func (s *scriptReader) variable(name string, offset int) {
 	if _, ok := s.vars[name]; ok || len(s.vars) > maxVariables {
 		return
@@ -389,18 +404,19 @@ func (s *scriptReader) variable(name string, offset int) {
 
 // placesOfSecrets compares where Secrets are made with where they are used.
 func (s *scriptReader) placesOfSecrets() {
+	releases := map[string]string{}
+	for _, r := range s.releases {
+		if r.namespace != "" && !strings.Contains(r.namespace, "$") {
+			releases[r.secret] = r.namespace
+		}
+	}
 	for _, secret := range s.secrets {
-		for _, release := range s.releases {
-			if secret.name != release.secret || secret.name == "" || secret.namespace == "" || release.namespace == "" || strings.Contains(secret.namespace+release.namespace, "$") {
-				continue
-			}
-			if secret.namespace != release.namespace {
-				s.unit.Material.Notes = append(s.unit.Material.Notes, pki.Note{
-					Rule: NoteSecretNamespaceWrong, Origin: secret.origin,
-					Detail: "the Secret " + pki.Printable(secret.name) + " is made in the namespace " + quoteName(secret.namespace) + ", and the release that names it is in " + quoteName(release.namespace),
-				})
-				break
-			}
+		namespace, ok := releases[secret.name]
+		if ok && secret.namespace != "" && !strings.Contains(secret.namespace, "$") && secret.namespace != namespace {
+			s.unit.Material.Notes = append(s.unit.Material.Notes, pki.Note{
+				Rule: NoteSecretNamespaceWrong, Origin: secret.origin,
+				Detail: "the Secret " + pki.Printable(secret.name) + " is made in the namespace " + quoteName(secret.namespace) + ", and the release that names it is in " + quoteName(namespace),
+			})
 		}
 	}
 }
@@ -433,7 +449,7 @@ func (s *scriptReader) bodies(i int) {
 // consumer is the kubectl that a here-document goes to, nil when it goes to a
 // file or to another program.
 func (s *scriptReader) consumer(i int) *command {
-	for j := i; j < len(s.commands); j++ {
+	for j := i; j < min(len(s.commands), i+maxPipe); j++ {
 		c := &s.commands[j]
 		if name, _ := program(c.words); name == "kubectl" || name == "oc" {
 			return c

@@ -93,6 +93,8 @@ type setReader struct {
 	pos      int
 	base     int // offset of the string in the source
 	previous string
+	// nested is how many more $( than ) stand before counted.
+	nested, counted int
 }
 
 // set adds what one string sets to the values.
@@ -208,8 +210,17 @@ func (s *setReader) inside() bool {
 	if !s.still {
 		return false
 	}
-	before := s.text[:s.pos]
-	return strings.Count(before, "$(") > strings.Count(before, ")")
+	for ; s.counted < s.pos; s.counted++ {
+		switch s.text[s.counted] {
+		case '(':
+			if s.counted > 0 && s.text[s.counted-1] == '$' {
+				s.nested++
+			}
+		case ')':
+			s.nested--
+		}
+	}
+	return s.nested > 0
 }
 
 // isChartKey reports whether a value is one of ours, whose faults are worth a
@@ -230,6 +241,9 @@ func setKind(text string) tree.Kind {
 	return tree.String
 }
 
+// maxSetKeys bounds the keys of one mapping.
+const maxSetKeys = 500
+
 // put sets the value at a path, making the mappings on the way.
 func (s *setReader) put(keys []string, value *tree.Node, offset int) {
 	n := s.root
@@ -239,6 +253,9 @@ func (s *setReader) put(keys []string, value *tree.Node, offset int) {
 	for _, key := range keys[:len(keys)-1] {
 		below := n.Get(key)
 		if below == nil || below.Kind != tree.Map {
+			if len(n.Pairs) >= maxSetKeys {
+				return
+			}
 			below = &tree.Node{Kind: tree.Map, Style: tree.Block, Start: offset, End: offset}
 			n.Pairs = append(n.Pairs, tree.Pair{Key: key, KeyNode: below, Value: below})
 		}
@@ -249,7 +266,9 @@ func (s *setReader) put(keys []string, value *tree.Node, offset int) {
 		p.KeyNode, p.Value = key, value
 		return
 	}
-	n.Pairs = append(n.Pairs, tree.Pair{Key: key.Text, KeyNode: key, Value: value})
+	if len(n.Pairs) < maxSetKeys {
+		n.Pairs = append(n.Pairs, tree.Pair{Key: key.Text, KeyNode: key, Value: value})
+	}
 }
 
 func tooLarge(source string) error {

@@ -8,6 +8,8 @@ import (
 const (
 	maxNesting = 16 // $( inside $(
 	maxOpen    = 20 // quotation marks that are never closed, before the rest counts as text
+	// maxExpansion is the length of ${…}, in bytes.
+	maxExpansion = 1024
 )
 
 // word is a word of a command line, without its quotes. Variables and command
@@ -97,10 +99,8 @@ func (s *shell) list(closing byte) {
 		if len(c.words)+len(c.assigns)+len(c.heredocs) > 0 {
 			s.commands = append(s.commands, c)
 		}
-		for i := range s.pending {
-			if s.pending[i].command < 0 {
-				s.pending[i].command = len(s.commands) - 1
-			}
+		for i := len(s.pending) - 1; i >= 0 && s.pending[i].command < 0; i-- {
+			s.pending[i].command = len(s.commands) - 1
 		}
 		c = command{fed: piped, start: s.pos}
 	}
@@ -242,11 +242,9 @@ func (s *shell) word(closing byte) word {
 
 // closes reports whether the character closes again in the same line.
 func (s *shell) closes(ch byte) bool {
-	line := s.text[s.pos+1 : s.end]
-	if i := strings.IndexByte(line, '\n'); i >= 0 {
-		line = line[:i]
-	}
-	return strings.IndexByte(line, ch) >= 0
+	rest := s.text[s.pos+1 : s.end]
+	i := strings.IndexByte(rest, ch)
+	return i >= 0 && strings.IndexByte(rest[:i], '\n') < 0
 }
 
 func (s *shell) single(b *strings.Builder) {
@@ -318,7 +316,7 @@ func (s *shell) dollar(b *strings.Builder) {
 	case s.at(1) == '(' && s.nesting < maxNesting:
 		s.substitution(b, 2, ')')
 	case s.at(1) == '{':
-		i := strings.IndexAny(s.text[s.pos:s.end], "}\n")
+		i := strings.IndexAny(s.text[s.pos:min(s.end, s.pos+maxExpansion)], "}\n")
 		if i < 0 || s.text[s.pos+i] == '\n' {
 			i = 1
 		}
@@ -410,7 +408,7 @@ func (s *shell) bodies() {
 	pending := s.pending
 	s.pending = nil
 	for _, p := range pending {
-		h := heredoc{start: s.pos, literal: p.literal, tabs: p.tabs}
+		h := heredoc{start: s.pos, end: s.pos, literal: p.literal, tabs: p.tabs}
 		for s.pos < s.end {
 			line := s.text[s.pos:s.end]
 			if i := strings.IndexByte(line, '\n'); i >= 0 {

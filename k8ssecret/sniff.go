@@ -227,9 +227,3 @@ func (s sniffer) commands() string {
 	}
 	return ""
 }
-
-// isYAMLName tells YAML by its name.
-func isYAMLName(name string) bool {
-	ext := strings.ToLower(filepath.Ext(name))
-	return ext == ".yaml" || ext == ".yml"
-}

@@ -359,23 +359,32 @@ func (r *reader) within(f field, o pki.Origin) pki.Origin {
 		return at
 	}
 	if o.Line == 0 {
-		o.Line = blockLine(f.node.Text, o.Index)
+		o.Line = r.blockLine(f.node, o.Index)
 	}
 	at.Line = r.origin("", f.node.Body).Line + max(o.Line, 1) - 1
 	at.Column = max(o.Column, 1) + f.node.Indent + r.indent
 	return at
 }
 
-// blockLine gives the line, from 1, of the PEM block of that number.
-func blockLine(text string, index int) int {
+// blockLine gives the line of the block of that number in a value.
+func (r *reader) blockLine(n *tree.Node, index int) int {
+	if r.blocksOf != n {
+		r.blocksOf, r.blocks = n, blockLines(n.Text)
+	}
+	if len(r.blocks) == 0 {
+		return 1
+	}
+	return r.blocks[max(0, min(index, len(r.blocks))-1)]
+}
+
+// blockLines gives the lines, from 1, on which the PEM blocks of a text begin.
+func blockLines(text string) (lines []int) {
 	line := 0
 	for l := range strings.Lines(text) {
 		line++
 		if strings.Contains(l, "-----BEGIN ") {
-			if index--; index <= 0 {
-				return line
-			}
+			lines = append(lines, line)
 		}
 	}
-	return 1
+	return lines
 }

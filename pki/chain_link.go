@@ -113,15 +113,19 @@ func newGraph(certs []Cert) *graph {
 		budget: 1000 + 2*len(certs),
 	}
 	g.collect()
+	first := make(map[string]int, len(certs)) // repeated certificates are checked once
 	for i, c := range certs {
 		if c.X509 == nil {
 			continue
 		}
-		if a := g.findAuthority(i); a != nil {
-			g.authority[i] = a
-			if a != g.own[i] {
-				a.signed = append(a.signed, i)
-			}
+		if n, seen := first[string(c.Raw)]; seen {
+			g.authority[i], g.unchecked[i] = g.authority[n], g.unchecked[n]
+		} else {
+			first[string(c.Raw)] = i
+			g.authority[i] = g.findAuthority(i)
+		}
+		if a := g.authority[i]; a != nil && a != g.own[i] {
+			a.signed = append(a.signed, i)
 		}
 	}
 	return g

@@ -338,6 +338,24 @@ func TestLinks(t *testing.T) {
 	assert.False(t, SelfIssued(certs[0].X509))
 }
 
+// Repeated certificates have the links of the first, and cost no check.
+func TestLinksOfRepeated(t *testing.T) {
+	certs := makeHeap(t,
+		testCert{subject: "leaf", key: "leaf", issuer: "CA", signer: "ca", leaf: true},
+		testCert{subject: "CA", key: "ca"},
+	)
+	once := newGraph(certs).budget - 2*len(certs)
+	for range 10 {
+		certs = append(certs, certs[:2]...)
+	}
+	g := newGraph(certs)
+	assert.Equal(t, once, g.budget-2*len(certs))
+	links := Links(certs)
+	assert.Equal(t, links[0], links[20])
+	assert.Equal(t, links[1], links[21])
+	assert.Len(t, g.own[1].signed, 11)
+}
+
 // A signature that Go does not verify is told by the key identifiers, and said
 // to be unchecked.
 func TestLinksUnchecked(t *testing.T) {

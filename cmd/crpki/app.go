@@ -31,6 +31,7 @@ func commands(e *env) []*cli.Command {
 		bundleCommand(e),
 		p12Command(e),
 		inspectCommand(e),
+		lintCommand(e),
 		verifyCommand(e),
 		versionCommand(e),
 		completionCommand(e),

@@ -55,7 +55,7 @@ func TestFullDisk(t *testing.T) {
 	for _, use := range allWritingUses() {
 		got := crpki(t, dir, strings.Fields(use)...)
 		assert.Equal(t, exitUsage, got.code, "%s: %s", use, got.stdout)
-		assert.Regexp(t, `(?m)^crpki: (write|make the directory) .*: no space left on device; nothing was changed$`, got.stderr, use)
+		assert.Regexp(t, `(?m)^crpki: (write|make the directory) .*: no space left on device; nothing was changed\n  hint: make room on that disk$`, got.stderr, use)
 		assert.Empty(t, got.stdout, use)
 		assertNoPanic(t, got, use)
 		require.Equal(t, before, snapshot(t, dir), use)
@@ -77,7 +77,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	for _, use := range allWritingUses() {
 		got := crpki(t, dir, strings.Fields(use)...)
 		assert.Equal(t, exitUsage, got.code, "%s: %s", use, got.stdout)
-		assert.Regexp(t, `(?m)^crpki: .*: read-only file system`, got.stderr, use)
+		assert.Regexp(t, `(?m)^crpki: .*: read-only file system.*\n  hint: that disk is mounted for reading only$`, got.stderr, use)
 		assert.Empty(t, got.stdout, use)
 		assertNoPanic(t, got, use)
 		require.Equal(t, before, snapshot(t, dir), use)

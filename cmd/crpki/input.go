@@ -36,6 +36,7 @@ func (e *env) readFor(what, path string) ([]byte, error) {
 
 func (e *env) readAll(path string) ([]byte, error) {
 	name, r := "standard input", e.stdin
+	var buf bytes.Buffer
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -44,10 +45,13 @@ func (e *env) readAll(path string) ([]byte, error) {
 		defer f.Close()
 		if info, err := f.Stat(); err == nil && info.Size() > maxInput {
 			return nil, tooLarge(path)
+		} else if err == nil && info.Mode().IsRegular() {
+			buf.Grow(int(info.Size()) + bytes.MinRead)
 		}
 		name, r = path, f
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	_, err := buf.ReadFrom(io.LimitReader(r, maxInput+1))
+	data := buf.Bytes()
 	switch {
 	case err != nil:
 		return nil, readError(name, err)

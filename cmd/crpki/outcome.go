@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -215,7 +217,7 @@ func plainFiles(files []artifact) []pki.File {
 func existsHint(err error) error {
 	exists, ok := errors.AsType[*emit.ExistsError](err)
 	if !ok {
-		return err
+		return placeHint(err)
 	}
 	hint := "choose another --out-dir or --name; or --force, which replaces them and keeps backups"
 	for _, path := range exists.Paths {
@@ -225,6 +227,19 @@ func existsHint(err error) error {
 		}
 	}
 	return withHint(usageErrorf("%w, and nothing was written", err), hint)
+}
+
+// placeHint adds to an error of writing what to do about the place.
+func placeHint(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return withHint(err, "run crpki as a user who may write there")
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return withHint(err, "make room on that disk")
+	case errors.Is(err, syscall.EROFS):
+		return withHint(err, "that disk is mounted for reading only")
+	}
+	return err
 }
 
 // text is the outcome for people.

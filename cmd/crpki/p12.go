@@ -552,7 +552,7 @@ func (e *env) writeFiles(c *cli.Context, files []artifact) ([]fileFacts, error) 
 		return nil, withHint(usageErrorf("%w, and nothing was written", exists), "--force replaces and keeps backups; or write elsewhere")
 	}
 	if err != nil {
-		return nil, err
+		return nil, placeHint(err)
 	}
 	var facts []fileFacts
 	for _, f := range files {

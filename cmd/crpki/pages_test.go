@@ -21,6 +21,13 @@ import (
 // before.
 var pages = map[string]string{
 	"docs/spec.md": "",
+	"docs/howto/ci.md": `
+crpki gen --ip 10.96.0.50
+printf '# by hand\nkind: Secret\nmetadata:\n  name: registry-tls\n  namespace: infra\n  type: kubernetes.io/tls\n' > secret.yaml
+printf 'data:\n  tls.key: %s\n' "$(base64 < certs/tls.key | tr -d '\n' | base64 | tr -d '\n')" >> secret.yaml
+printf '  # for the server\n  # at 10.96.0.50,\n  # and its CA\n  tls.crt: %s\n' "$(base64 < certs/tls.crt | tr -d '\n')" >> secret.yaml
+printf '  ca.crt: %s\n' "$(base64 < certs/ca.crt | tr -d '\n')" >> secret.yaml
+`,
 	"README.md": `
 printf 'a password\n' > secret
 mkdir given
@@ -156,6 +163,7 @@ cp other/ca.crt old.p7b
 crpki p12 pack certs/tls.crt certs/tls.key --password-file secret --alias tomcat --out keystore.p12
 cp keystore.p12 tls.p12
 printf 'version: 1\ncas: [{name: root}]\ncerts: [{name: reg, ca: root, names: 10.96.0.50}]\n' > certs.yaml
+printf '{"id":1,"chain":["%s"],"roots":["%s"],"host":"10.96.0.50"}\n' "$(awk '{printf "%s\\n", $0}' certs/tls.crt)" "$(awk '{printf "%s\\n", $0}' certs/ca.crt)" > cases.jsonl
 printf 'service:\n  clusterIP: 10.96.0.50\ntls:\n  crt: %s\n  key: %s\n' $(base64 -w0 certs/tls.crt) $(base64 -w0 certs/tls.key) > values.yaml
 printf 'apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: registry-tls, namespace: registry}\ndata:\n  tls.crt: %s\n  tls.key: %s\n  ca.crt: %s\n' $(base64 -w0 certs/tls.crt) $(base64 -w0 certs/tls.key) $(base64 -w0 certs/ca.crt) > secret.yaml
 `)

@@ -272,7 +272,7 @@ func (r *specRun) write(files []pki.File, o *specOutcome) error {
 		return usageErrorf("%w by now: is another crpki at work? Nothing was written", err)
 	}
 	if err != nil {
-		return asUsage(err)
+		return placeHint(asUsage(err))
 	}
 	for i := range o.Files {
 		o.Files[i].Backup = result.Backups[o.Files[i].Path]

@@ -16,7 +16,7 @@ func github(w io.Writer, r inspect.Report, _ Options) error {
 	b := bufio.NewWriter(w)
 	for _, t := range r.Targets {
 		if t.Error != "" {
-			fmt.Fprintf(b, "::error file=%s,title=unreadable::%s\n", githubProperty(path(t.Target)), githubData(t.Error))
+			fmt.Fprintf(b, "::error file=%s,title=unreadable::%s\n", githubProperty(printable(path(t.Target))), githubData(printable(t.Error)))
 		}
 		for _, f := range t.Findings {
 			if f.Waived != "" {
@@ -26,13 +26,13 @@ func github(w io.Writer, r inspect.Report, _ Options) error {
 			if command == "note" {
 				command = "notice"
 			}
-			place := fmt.Sprintf("file=%s,line=%d", githubProperty(path(f.Origin.Source)), line(f))
+			place := fmt.Sprintf("file=%s,line=%d", githubProperty(printable(path(f.Origin.Source))), line(f))
 			if f.Origin.Column > 0 {
 				place += fmt.Sprintf(",col=%d", f.Origin.Column)
 			}
-			message := sentence(f)
+			message := printable(sentence(f))
 			if f.Fix != "" {
-				message += "\nfix: " + f.Fix
+				message += "\nfix: " + printable(f.Fix)
 			}
 			fmt.Fprintf(b, "::%s %s,title=%s::%s\n", command, place, githubProperty(f.Rule), githubData(message))
 		}
@@ -40,6 +40,8 @@ func github(w io.Writer, r inspect.Report, _ Options) error {
 	return b.Flush()
 }
 
+// githubData and githubProperty escape as actions/toolkit does
+// (packages/core/src/command.ts).
 func githubData(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
 }
@@ -67,9 +69,10 @@ type gitlabLocation struct {
 // gitlab writes a code quality report. Waived findings are left out.
 func gitlab(w io.Writer, r inspect.Report, _ Options) error {
 	issues := []gitlabIssue{}
+	fingerprint := fingerprints()
 	for _, t := range r.Targets {
 		if t.Error != "" {
-			issue := gitlabIssue{Description: t.Error, CheckName: "unreadable", Severity: "blocker", Location: gitlabLocation{Path: path(t.Target)}}
+			issue := gitlabIssue{Description: printable(t.Error), CheckName: "unreadable", Severity: "blocker", Location: gitlabLocation{Path: printable(path(t.Target))}}
 			issue.Location.Lines.Begin = 1
 			issue.Fingerprint = inspect.Fingerprint("unreadable", t.Target)
 			issues = append(issues, issue)
@@ -79,8 +82,11 @@ func gitlab(w io.Writer, r inspect.Report, _ Options) error {
 				continue
 			}
 			issue := gitlabIssue{
-				Description: sentence(f), CheckName: f.Rule, Fingerprint: f.Fingerprint(),
-				Severity: gitlabSeverity(f.Severity), Location: gitlabLocation{Path: path(f.Origin.Source)},
+				Description: printable(sentence(f)), CheckName: f.Rule, Fingerprint: fingerprint(f),
+				Severity: gitlabSeverity(f.Severity), Location: gitlabLocation{Path: printable(path(f.Origin.Source))},
+			}
+			if f.Fix != "" {
+				issue.Description += " (fix: " + printable(f.Fix) + ")"
 			}
 			issue.Location.Lines.Begin = line(f)
 			issues = append(issues, issue)
@@ -131,12 +137,16 @@ func tap(w io.Writer, r inspect.Report, _ Options) error {
 	}
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "TAP version 14\n1..%d\n", len(lines))
+	if len(lines) == 0 {
+		fmt.Fprintln(b, "# nothing was judged")
+	}
 	for _, l := range lines {
 		fmt.Fprintln(b, l)
 	}
 	return b.Flush()
 }
 
+// tapText is one line in which # begins no directive.
 func tapText(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "#", "\\#", "\n", " ", "\r", " ").Replace(s)
+	return strings.NewReplacer("\\", "\\\\", "#", "\\#").Replace(printable(s))
 }

@@ -3,14 +3,12 @@ package report
 import (
 	"encoding/xml"
 	"io"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/crpki/crpki/inspect"
 )
 
-// The shapes of JUnit's XML as the Apache Ant schema has them, whose readers
-// are the strictest.
+// The shapes of JUnit's XML that both the schema of Apache Ant and those of
+// Jenkins have.
 type (
 	junitSuites struct {
 		XMLName xml.Name     `xml:"testsuites"`
@@ -25,8 +23,9 @@ type (
 		Tests      int         `xml:"tests,attr"`
 		Failures   int         `xml:"failures,attr"`
 		Errors     int         `xml:"errors,attr"`
+		Skipped    int         `xml:"skipped,attr"`
 		Time       string      `xml:"time,attr"`
-		Properties struct{}    `xml:"properties"`
+		Properties []property  `xml:"properties>property"`
 		Cases      []junitCase `xml:"testcase"`
 		SystemOut  string      `xml:"system-out"`
 		SystemErr  string      `xml:"system-err"`
@@ -35,9 +34,16 @@ type (
 		Name      string        `xml:"name,attr"`
 		Classname string        `xml:"classname,attr"`
 		Time      string        `xml:"time,attr"`
-		Skipped   *struct{}     `xml:"skipped"`
+		Skipped   *junitSkipped `xml:"skipped"`
 		Error     *junitFailure `xml:"error"`
 		Failure   *junitFailure `xml:"failure"`
+	}
+	property struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	}
+	junitSkipped struct {
+		Reason string `xml:",chardata"`
 	}
 	junitFailure struct {
 		Message string `xml:"message,attr"`
@@ -53,11 +59,11 @@ func junit(w io.Writer, r inspect.Report, _ Options) error {
 	var doc junitSuites
 	for i, t := range r.Targets {
 		s := junitSuite{
-			Package: r.Tool, ID: i, Name: xmlText(path(t.Target)), Hostname: "localhost", Time: "0",
-			Timestamp: r.Time.UTC().Format("2006-01-02T15:04:05"),
+			Package: r.Tool, ID: i, Name: junitText(path(t.Target)), Hostname: "localhost", Time: "0",
+			Timestamp: r.Time.UTC().Format("2006-01-02T15:04:05"), Properties: []property{{"version", r.Version}},
 		}
 		if t.Error != "" {
-			s.add(junitCase{Name: "readable", Error: &junitFailure{Message: xmlText(t.Error), Type: "unreadable"}})
+			s.add(junitCase{Name: "readable", Error: &junitFailure{Message: junitText(t.Error), Type: "unreadable"}})
 		}
 		for _, f := range t.Findings {
 			s.add(junitFinding(f))
@@ -88,34 +94,29 @@ func (s *junitSuite) add(c junitCase) {
 	if c.Error != nil {
 		s.Errors++
 	}
+	if c.Skipped != nil {
+		s.Skipped++
+	}
 	s.Cases = append(s.Cases, c)
 }
 
 func junitFinding(f inspect.Finding) junitCase {
 	c := junitCase{Name: f.Rule}
 	if place := where(f); place != "" {
-		c.Name += " (" + xmlText(place) + ")"
+		c.Name += " (" + junitText(place) + ")"
 	}
 	switch {
 	case f.Waived != "":
-		c.Skipped = &struct{}{}
+		c.Skipped = &junitSkipped{Reason: junitText(f.Waived)}
 	case f.Severity >= inspect.Warning:
-		body := f.Origin.String()
+		body := junitText(position(f))
 		if f.Fix != "" {
-			body += "\nfix: " + f.Fix
+			body += "\nfix: " + junitText(f.Fix)
 		}
-		c.Failure = &junitFailure{Message: xmlText(f.Message), Type: f.Severity.String(), Text: xmlText(body)}
+		c.Failure = &junitFailure{Message: junitText(f.Message), Type: f.Severity.String(), Text: body}
 	}
 	return c
 }
 
-// xmlText drops what XML 1.0 cannot hold.
-func xmlText(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t', ' ' <= r && r <= 0xd7ff, 0xe000 <= r && r < utf8.RuneError, 0x10000 <= r:
-			return r
-		}
-		return '?'
-	}, s)
-}
+// junitText is one line that XML can hold.
+func junitText(s string) string { return xmlText(printable(s)) }

@@ -15,8 +15,10 @@ import (
 
 // Options tell a writer what it cannot see in the report.
 type Options struct {
-	// Color is for text on a terminal.
+	// Color is for text on a terminal, Width its columns: text is broken there.
+	// With 0, every message is one line.
 	Color bool
+	Width int
 	// Line gives line n, counted from 1, of a source, for the text format to show
 	// under a finding. Only lines that hold no secret may be given; "" shows none.
 	Line func(source string, n int) string
@@ -79,14 +81,29 @@ func path(source string) string {
 // line is the place in the file, 1 when only the file is known.
 func line(f inspect.Finding) int { return max(f.Origin.Line, 1) }
 
+// position is file:line:column, as editors understand it, and the part inside.
+func position(f inspect.Finding) string {
+	place := f.Origin.Source
+	if f.Origin.Line > 0 {
+		place += fmt.Sprintf(":%d", f.Origin.Line)
+		if f.Origin.Column > 0 {
+			place += fmt.Sprintf(":%d", f.Origin.Column)
+		}
+	}
+	if inner := where(f); inner != "" {
+		place += " " + inner
+	}
+	return place
+}
+
 // where names the part of the source in words: "data.tls.crt → certificate 2".
 func where(f inspect.Finding) string {
 	var parts []string
 	if f.Origin.Field != "" {
 		parts = append(parts, f.Origin.Field)
 	}
-	if f.Origin.Index > 0 {
-		parts = append(parts, fmt.Sprintf("block %d", f.Origin.Index))
+	if f.Part != "" {
+		parts = append(parts, f.Part)
 	}
 	return strings.Join(parts, " → ")
 }
@@ -97,6 +114,20 @@ func sentence(f inspect.Finding) string {
 		return place + ": " + f.Message
 	}
 	return f.Message
+}
+
+// fingerprints gives each finding a name that it keeps between runs and shares
+// with no other. Those that are alike in rule and place are counted.
+func fingerprints() func(inspect.Finding) string {
+	seen := map[string]int{}
+	return func(f inspect.Finding) string {
+		fp := f.Fingerprint()
+		seen[fp]++
+		if n := seen[fp]; n > 1 {
+			return inspect.Fingerprint(fp, fmt.Sprint(n))
+		}
+		return fp
+	}
 }
 
 // docURL is the page of a rule, "" when there is no site.

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"net/url"
+	"strings"
 
 	"github.com/crpki/crpki/inspect"
 )
@@ -103,6 +106,7 @@ func sarif(w io.Writer, r inspect.Report, o Options) error {
 		Results: []sarifResult{}, ColumnKind: "unicodeCodePoints",
 	}
 	index := map[string]int{}
+	fingerprint := fingerprints()
 	for i, rule := range o.Rules {
 		index[rule.ID] = i
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, describe(rule, o))
@@ -112,12 +116,12 @@ func sarif(w io.Writer, r inspect.Report, o Options) error {
 		if t.Error != "" {
 			invocation.ExecutionSuccessful = false
 			invocation.Notifications = append(invocation.Notifications, sarifNotification{
-				Level: "error", Message: sarifText{t.Error},
-				Locations: []sarifLocation{{PhysicalLocation: sarifPhysicalLocation{ArtifactLocation: sarifArtifact{path(t.Target)}}}},
+				Level: "error", Message: sarifText{message(t.Error)},
+				Locations: []sarifLocation{{PhysicalLocation: sarifPhysicalLocation{ArtifactLocation: sarifArtifact{uri(t.Target)}}}},
 			})
 		}
 		for _, f := range t.Findings {
-			run.Results = append(run.Results, result(f, index))
+			run.Results = append(run.Results, result(f, index, fingerprint(f)))
 		}
 	}
 	run.Invocations = []sarifInvocation{invocation}
@@ -132,29 +136,49 @@ func sarif(w io.Writer, r inspect.Report, o Options) error {
 func describe(rule inspect.Rule, o Options) sarifRule {
 	return sarifRule{
 		ID: rule.ID, ShortDescription: sarifText{rule.Doc.Title}, FullDescription: sarifText{rule.Doc.Why},
-		Help:    sarifHelp{Text: rule.Doc.Why + " Fix: " + rule.Doc.Fix, Markdown: Markdown(rule)},
+		Help:    sarifHelp{Text: help(rule), Markdown: Markdown(rule)},
 		HelpURI: o.docURL(rule.ID), DefaultConfiguration: sarifConfiguration{level(rule.Severity)},
 		Properties: sarifRuleProperties{Tags: []string{"tls", rule.Group}, Precision: "very-high"},
 	}
 }
 
-func result(f inspect.Finding, index map[string]int) sarifResult {
+func help(rule inspect.Rule) string {
+	text := rule.Doc.Why
+	if fix := cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL); fix != "" {
+		text += " Fix: " + fix
+	}
+	return text
+}
+
+// uri is a source as a URI reference (RFC 3986 4.1), which a file's name need
+// not be.
+func uri(source string) string {
+	return (&url.URL{Path: path(source)}).String()
+}
+
+// message keeps what certificates say from becoming a link (SARIF 2.1.0,
+// 3.11.6).
+func message(s string) string {
+	return strings.ReplaceAll(printable(s), "](", "] (")
+}
+
+func result(f inspect.Finding, index map[string]int, fingerprint string) sarifResult {
 	location := sarifLocation{PhysicalLocation: sarifPhysicalLocation{
-		ArtifactLocation: sarifArtifact{path(f.Origin.Source)},
+		ArtifactLocation: sarifArtifact{uri(f.Origin.Source)},
 		Region:           &sarifRegion{StartLine: line(f), StartColumn: f.Origin.Column},
 	}}
 	if place := where(f); place != "" {
-		location.LogicalLocations = []sarifLogicalLocation{{place}}
+		location.LogicalLocations = []sarifLogicalLocation{{printable(place)}}
 	}
 	out := sarifResult{
-		RuleID: f.Rule, Level: level(f.Severity), Message: sarifText{sentence(f)}, Locations: []sarifLocation{location},
-		PartialFingerprints: map[string]string{"crpki/v1": f.Fingerprint()},
+		RuleID: f.Rule, Level: level(f.Severity), Message: sarifText{message(sentence(f))}, Locations: []sarifLocation{location},
+		PartialFingerprints: map[string]string{"crpki/v1": fingerprint},
 	}
 	if i, ok := index[f.Rule]; ok {
 		out.RuleIndex = &i
 	}
 	if f.Waived != "" {
-		out.Suppressions = []sarifSuppression{{Kind: "external", Justification: f.Waived}}
+		out.Suppressions = []sarifSuppression{{Kind: "external", Justification: message(f.Waived)}}
 	}
 	return out
 }

@@ -19,28 +19,22 @@ const (
 	reset  = "\x1b[0m"
 )
 
+// indent is where a finding's text begins, behind the severity.
+const indent = "           "
+
 type textWriter struct {
 	*bufio.Writer
 	Options
 }
 
 func text(w io.Writer, r inspect.Report, o Options) error {
-	t := textWriter{bufio.NewWriter(w), o}
-	var count [4]int
-	waived, certificates := 0, 0
+	s := &textStream{textWriter: textWriter{bufio.NewWriter(w), o}}
 	for _, target := range r.Targets {
-		certificates += target.Certificates
-		t.target(target)
-		for _, f := range target.Findings {
-			if f.Waived != "" {
-				waived++
-				continue
-			}
-			count[f.Severity]++
+		if err := s.Add(target); err != nil {
+			return err
 		}
 	}
-	t.summary(len(r.Targets), certificates, count, waived)
-	return t.Flush()
+	return s.Close()
 }
 
 func (t textWriter) paint(color, s string) string {
@@ -51,17 +45,12 @@ func (t textWriter) paint(color, s string) string {
 }
 
 func (t textWriter) target(target inspect.TargetReport) {
-	if len(target.Findings) == 0 && target.Error == "" {
-		return
-	}
-	fmt.Fprintln(t, t.paint(bold, printable(target.Target)))
 	if target.Error != "" {
 		fmt.Fprintf(t, "  %s  %s\n", t.paint(red, "unreadable"), printable(target.Error))
 	}
 	for _, f := range target.Findings {
 		t.finding(target.Target, f)
 	}
-	fmt.Fprintln(t)
 }
 
 func (t textWriter) finding(target string, f inspect.Finding) {
@@ -71,14 +60,16 @@ func (t textWriter) finding(target string, f inspect.Finding) {
 	}
 	fmt.Fprintf(t, "  %s  %s\n", label, t.paint(bold, f.Rule))
 	if place := t.place(target, f); place != "" {
-		fmt.Fprintf(t, "           %s\n", t.paint(faint, place))
+		fmt.Fprintf(t, "%s%s\n", indent, t.paint(faint, place))
 	}
-	fmt.Fprintf(t, "           %s\n", printable(f.Message))
+	for _, line := range wrap(printable(f.Message), t.Width-len(indent)) {
+		fmt.Fprintf(t, "%s%s\n", indent, line)
+	}
 	t.caret(f)
 	if f.Waived != "" {
-		fmt.Fprintf(t, "           waived: %s\n", printable(f.Waived))
+		fmt.Fprintf(t, "%swaived: %s\n", indent, printable(f.Waived))
 	} else if f.Fix != "" {
-		fmt.Fprintf(t, "           %s %s\n", t.paint(blue, "fix:"), printable(f.Fix))
+		fmt.Fprintf(t, "%s%s %s\n", indent, t.paint(blue, "fix:"), printable(f.Fix))
 	}
 }
 
@@ -93,18 +84,9 @@ func (t textWriter) severity(s inspect.Severity) string {
 	return t.paint(blue, word)
 }
 
-// place is file:line:column and the part inside, as editors understand it.
+// place is where to look, when that is more than the target.
 func (t textWriter) place(target string, f inspect.Finding) string {
-	place := f.Origin.Source
-	if f.Origin.Line > 0 {
-		place += fmt.Sprintf(":%d", f.Origin.Line)
-		if f.Origin.Column > 0 {
-			place += fmt.Sprintf(":%d", f.Origin.Column)
-		}
-	}
-	if inner := where(f); inner != "" {
-		place += " " + inner
-	}
+	place := position(f)
 	if place == target {
 		return ""
 	}
@@ -116,18 +98,21 @@ func (t textWriter) caret(f inspect.Finding) {
 	if t.Line == nil || f.Origin.Line == 0 {
 		return
 	}
-	text := t.Line(f.Origin.Source, f.Origin.Line)
-	if text == "" {
+	line := []rune(strings.ReplaceAll(t.Line(f.Origin.Source, f.Origin.Line), "\t", " "))
+	if len(line) == 0 {
 		return
 	}
-	const most = 100
-	if len(text) > most {
-		text = text[:most] + "…"
+	// The caret stays below its character only while each takes one column.
+	const most = 66
+	column := max(f.Origin.Column, 1)
+	shown := printable(string(line[:min(len(line), most)]))
+	if len(line) > most {
+		shown += "…"
 	}
-	number := fmt.Sprintf("%5d | ", f.Origin.Line)
-	fmt.Fprintf(t, "      %s%s\n", t.paint(faint, number), printable(text))
-	column := min(max(f.Origin.Column, 1), most)
-	fmt.Fprintf(t, "      %s%s%s\n", t.paint(faint, "      | "), strings.Repeat(" ", column-1), t.paint(red, "^"))
+	fmt.Fprintf(t, "      %s%s\n", t.paint(faint, fmt.Sprintf("%5d | ", f.Origin.Line)), shown)
+	if column <= min(len(line), most) && strings.HasPrefix(shown, string(line[:column-1])) {
+		fmt.Fprintf(t, "      %s%s%s\n", t.paint(faint, "      | "), strings.Repeat(" ", column-1), t.paint(red, "^"))
+	}
 }
 
 func (t textWriter) summary(targets, certificates int, count [4]int, waived int) {
@@ -145,26 +130,4 @@ func plural(n int, word string) string {
 		return fmt.Sprintf("%d %s", n, word)
 	}
 	return fmt.Sprintf("%d %ss", n, word)
-}
-
-// printable keeps control characters and bidirectional overrides, which names in
-// certificates may hold, away from the terminal.
-func printable(s string) string {
-	if strings.IndexFunc(s, unsafe) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unsafe(r) {
-			fmt.Fprintf(&b, "\\u%04x", r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func unsafe(r rune) bool {
-	return r < ' ' || 0x7f <= r && r <= 0x9f || 0x200b <= r && r <= 0x200f || 0x202a <= r && r <= 0x202e ||
-		0x2060 <= r && r <= 0x2069 || r == 0xfeff || r == 0xfffd
 }

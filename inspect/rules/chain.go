@@ -91,11 +91,23 @@ func chain() []inspect.Rule {
 				Why:   "Clients that trust this CA refuse the server.",
 				Refusals: []inspect.Refusal{
 					{Client: goClients, Message: "x509: certificate signed by unknown authority"},
-					{Client: openssl, Message: "error 20: unable to get local issuer certificate"},
+					{Client: openssl, Message: "error 19: self-signed certificate in certificate chain"},
 					{Client: gnutls, Message: "The certificate issuer is unknown."},
 				},
 				Fix: "crpki inspect tls.crt ca.crt", FixOpenSSL: "openssl verify -CAfile ca.crt tls.crt",
 				Sources: []string{"RFC 5280 6.1"}, Since: since,
+			},
+		},
+		{
+			ID: "ca-not-root", Group: Chain, Severity: inspect.Warning, Needs: inspect.NeedLeaf | inspect.NeedAnchors, Check: notRoot,
+			Doc: inspect.Doc{
+				Title: "The CA that clients trust is an intermediate, and its root is missing.",
+				Why:   "Go and GnuTLS end a chain at any certificate that they trust. OpenSSL goes on to a root unless the program asks for partial chains.",
+				Refusals: []inspect.Refusal{
+					{Client: "openssl verify and s_client without -partial_chain", Message: "error 2: unable to get issuer certificate"},
+				},
+				Fix: "crpki bundle ca.crt root.crt --out ca.crt --force", FixOpenSSL: "cat intermediate.crt root.crt > ca.crt",
+				Sources: []string{"OpenSSL doc/man1/openssl-verification-options.pod, -partial_chain", "RFC 5280 6.1.1 (d)"}, Since: since,
 			},
 		},
 		{
@@ -269,6 +281,20 @@ func notIssuer(e *inspect.Evidence) []inspect.Finding {
 		Origin:  e.Material.Anchors[0].Origin,
 		Message: fmt.Sprintf("did not issue the server's certificate, whose chain ends in %s", top.Describe()),
 	}}
+}
+
+// notRoot: the chain reaches what is trusted, which is signed by somebody else.
+func notRoot(e *inspect.Evidence) []inspect.Finding {
+	v := verify.OpenSSL{Presented: e.Material.Certs, Trusted: e.Material.Anchors, IgnoreTime: true}.SClient()
+	for _, p := range v.Problems {
+		if p.Code == verify.CodeUnableToGetIssuerCert && p.Cert.X509 != nil {
+			return []inspect.Finding{{
+				Origin:  p.Cert.Origin,
+				Message: fmt.Sprintf("is trusted, but is no root: its issuer %s is not there, and OpenSSL does not stop here", p.Cert.X509.Issuer),
+			}}
+		}
+	}
+	return nil
 }
 
 func rootIncluded(e *inspect.Evidence) []inspect.Finding {

@@ -9,6 +9,8 @@ import (
 
 // Commands that mend files.
 const (
+	mend     = "crpki lint --fix tls.crt"
+	mendYAML = "crpki lint --fix secret.yaml"
 	// writeAnew reads what Go does not, and writes PEM that all read.
 	writeAnew  = "crpki bundle tls.crt --out tls.crt --force"
 	fromPKCS12 = "crpki p12 unpack tls.p12 --out-dir certs"
@@ -47,7 +49,7 @@ func encoding() []inspect.Rule {
 
 func pem() []inspect.Rule {
 	rule := func(id string, severity inspect.Severity, doc inspect.Doc) inspect.Rule {
-		doc.Fix = cmp.Or(doc.Fix, writeAnew)
+		doc.Fix = cmp.Or(doc.Fix, mend)
 		return readersRule(Encoding, id, severity, doc)
 	}
 	return []inspect.Rule{
@@ -108,16 +110,19 @@ func pem() []inspect.Rule {
 			Title:      "Text stands before the first block.",
 			Why:        "Clients pass over it. It is often the output of openssl x509 -text, or a comment that says whose certificate it is.",
 			FixOpenSSL: "openssl x509 -in tls.crt -out clean.crt",
+			Fix:        writeAnew,
 			Sources:    []string{"RFC 7468 5.2"},
 		}),
 		rule(format.NoteTextBetween, inspect.Info, inspect.Doc{
 			Title:   "Text stands between the blocks.",
 			Why:     "Clients pass over it, as over the names in the bundles that operating systems ship.",
+			Fix:     writeAnew,
 			Sources: []string{"RFC 7468 2"},
 		}),
 		rule(format.NoteTextAfter, inspect.Info, inspect.Doc{
 			Title:   "Text stands after the last block.",
 			Why:     "Clients pass over it. It may be the rest of a file that was joined in the wrong place.",
+			Fix:     writeAnew,
 			Sources: []string{"RFC 7468 2"},
 		}),
 		rule(format.NoteTextBeforeBegin, inspect.Error, inspect.Doc{
@@ -136,12 +141,14 @@ func pem() []inspect.Rule {
 			Title:    "A block is commented out.",
 			Why:      "Go and OpenSSL pass over it, as is meant. GnuTLS finds BEGIN behind the # as well, cannot read what follows and refuses the whole file.",
 			Refusals: refused(gnutlsBase64),
+			Fix:      writeAnew,
 			Sources:  []string{"RFC 7468 2"},
 		}),
 		rule(format.NoteMarkerInProse, inspect.Warning, inspect.Doc{
 			Title:    "A sentence mentions a BEGIN or END line.",
 			Why:      "Go and OpenSSL pass over it; GnuTLS takes it for the beginning of a certificate and refuses the whole file.",
 			Refusals: refused(gnutlsBase64),
+			Fix:      writeAnew,
 			Sources:  []string{"RFC 7468 2"},
 		}),
 		rule(format.NoteQuoted, inspect.Error, inspect.Doc{
@@ -244,6 +251,7 @@ func pem() []inspect.Rule {
 				goUnknownCA, gnutlsNothing,
 			},
 			FixOpenSSL: "openssl x509 -in ca.crt -out clean.crt",
+			Fix:        writeAnew,
 			Sources:    []string{"https://docs.openssl.org/3.0/man1/openssl-x509/", "Go crypto/x509 cert_pool.go, AppendCertsFromPEM"},
 		}),
 		rule(format.NoteKeyLabel, inspect.Warning, inspect.Doc{
@@ -252,7 +260,7 @@ func pem() []inspect.Rule {
 			Refusals: []inspect.Refusal{
 				{Client: openssl, Message: "Could not read key from tls.key"},
 			},
-			Fix:        "crpki gen --key-type ecdsa-p256",
+			Fix:        "crpki renew tls.crt",
 			FixOpenSSL: "sed -i 's/Ed25519 PRIVATE KEY/PRIVATE KEY/' tls.key",
 			Sources:    []string{"RFC 7468 10", "https://github.com/cloudflare/cfssl/blob/v1.6.5/csr/csr.go"},
 		}),
@@ -266,6 +274,7 @@ func pem() []inspect.Rule {
 		rule(format.NoteOtherBlock, inspect.Info, inspect.Doc{
 			Title:   "A block is neither a certificate nor a private key nor a request.",
 			Why:     "Public keys, curve parameters and revocation lists are passed over by TLS servers and by trust stores.",
+			Fix:     writeAnew,
 			Sources: []string{"RFC 7468 4"},
 		}),
 
@@ -278,7 +287,7 @@ func pem() []inspect.Rule {
 		rule(format.NoteBlankLine, inspect.Error, inspect.Doc{
 			Title:      "A blank line stands inside a block.",
 			Why:        "Go and GnuTLS read on, OpenSSL takes it for the end of headers and refuses the file: the pull works and curl does not.",
-			Refusals:   refused(opensslBadEnd),
+			Refusals:   []inspect.Refusal{{Client: openssl, Message: "PEM routines: not proc type"}},
 			FixOpenSSL: "sed -i '/^[[:space:]]*$/d' tls.crt",
 			Sources:    []string{"OpenSSL crypto/pem/pem_lib.c, get_header_and_data"},
 		}),
@@ -332,6 +341,7 @@ func containers() []inspect.Rule {
 			Why:        "The value of a Secret or a values file was written to a file without undoing its base64, or stands in stringData, which takes PEM as it is. Programs find no certificate.",
 			Refusals:   refused(goNoPEM, opensslNothing, gnutlsNothing),
 			FixOpenSSL: "base64 -d tls.crt > clean.crt",
+			Fix:        mend,
 			Sources:    []string{"https://kubernetes.io/docs/concepts/configuration/secret/"},
 		}),
 		rule(format.NoteBase64OfDER, inspect.Error, inspect.Doc{
@@ -339,6 +349,7 @@ func containers() []inspect.Rule {
 			Why:        "That is DER under base64, as some Windows tools and web APIs give it out. TLS servers and trust stores look for the lines BEGIN and END.",
 			Refusals:   refused(goNoPEM, opensslNothing, gnutlsNothing),
 			FixOpenSSL: "base64 -d tls.crt | openssl x509 -inform DER -out clean.crt",
+			Fix:        mend,
 			Sources:    []string{"RFC 7468 2"},
 		}),
 		rule(format.NoteBase64Nested, inspect.Error, inspect.Doc{
@@ -346,6 +357,7 @@ func containers() []inspect.Rule {
 			Why:        "It was encoded once more than is undone: kubectl, Helm's b64enc or the writer of a values file did what somebody had done before. Inside the pod lies base64 where PEM is due.",
 			Refusals:   refused(goNoPEM, opensslNothing, gnutlsNothing),
 			FixOpenSSL: "base64 -d value | base64 -d",
+			Fix:        mend,
 			Sources:    []string{"https://kubernetes.io/docs/concepts/configuration/secret/"},
 		}),
 		rule(format.NoteDER, inspect.Error, inspect.Doc{

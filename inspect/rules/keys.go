@@ -43,7 +43,7 @@ func keys() []inspect.Rule {
 					{Client: "OpenSSL clients at security level 2 (Debian, Ubuntu)", Message: "error 66: EE certificate key too weak"},
 					{Client: goClients, Since: "Go 1.24", Message: "crypto/rsa: 768-bit keys are insecure"},
 				},
-				Fix: "crpki gen --key-type ecdsa-p256", FixOpenSSL: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+				Fix: "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", FixOpenSSL: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
 				Sources: []string{"NIST SP 800-57 part 1, 5.6", "https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size"}, Since: since,
 			},
 		},
@@ -52,7 +52,7 @@ func keys() []inspect.Rule {
 			Doc: inspect.Doc{
 				Title: "An RSA key has an unusual size.",
 				Why:   "The size is no multiple of 8 bits. Clients accept it today; hardware and policies often do not.",
-				Fix:   "crpki gen --key-type rsa-2048", Sources: []string{"FIPS 186-5 5.1"}, Since: since,
+				Fix:   "crpki gen --ip 10.96.0.50 --key-type rsa-2048", Sources: []string{"FIPS 186-5 5.1"}, Since: since,
 			},
 		},
 		{
@@ -63,7 +63,7 @@ func keys() []inspect.Rule {
 				Refusals: []inspect.Refusal{
 					{Client: goClients, Since: "Go 1.20.7 and 1.21, above 8192 bits", Message: "tls: server sent certificate containing RSA key larger than 8192 bits"},
 				},
-				Fix: "crpki gen --key-type ecdsa-p256", Sources: []string{"Go crypto/tls handshake_client.go, checkKeySize"}, Since: since,
+				Fix: "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", Sources: []string{"Go crypto/tls handshake_client.go, checkKeySize"}, Since: since,
 			},
 		},
 		{
@@ -71,7 +71,7 @@ func keys() []inspect.Rule {
 			Doc: inspect.Doc{
 				Title: "An RSA key's public exponent is not 65537.",
 				Why:   "The clients measured here accept 3; policies ask for 65537.",
-				Fix:   "crpki gen --key-type rsa-2048", Sources: []string{"NIST SP 800-56B 6.2"}, Since: since,
+				Fix:   "crpki gen --ip 10.96.0.50 --key-type rsa-2048", Sources: []string{"NIST SP 800-56B 6.2"}, Since: since,
 			},
 		},
 		{
@@ -83,7 +83,7 @@ func keys() []inspect.Rule {
 					{Client: goClients, Message: "x509: invalid ECDSA parameters"},
 					{Client: openssl, Since: "OpenSSL 3.0", Message: "error 94: Certificate public key has explicit ECC parameters"},
 				},
-				Fix: "crpki gen --key-type ecdsa-p256", FixOpenSSL: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:named_curve",
+				Fix: "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", FixOpenSSL: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:named_curve",
 				Sources: []string{"RFC 5480 2.1.1"}, Since: since,
 			},
 		},
@@ -95,7 +95,7 @@ func keys() []inspect.Rule {
 				Refusals: []inspect.Refusal{
 					{Client: goClients, Message: "x509: unsupported elliptic curve"},
 				},
-				Fix: "crpki gen --key-type ecdsa-p256", Sources: []string{"Go crypto/x509 x509.go, namedCurveFromOID"}, Since: since,
+				Fix: "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", Sources: []string{"Go crypto/x509 x509.go, namedCurveFromOID"}, Since: since,
 			},
 		},
 		{
@@ -104,9 +104,10 @@ func keys() []inspect.Rule {
 				Title: "The key is of a kind that Go's TLS cannot use.",
 				Why:   "DSA, Ed448 and RSASSA-PSS keys cannot serve in Go's TLS; a Go registry does not start with them.",
 				Refusals: []inspect.Refusal{
-					{Client: "Go servers (distribution, zot, Harbor)", Message: "tls: unsupported public key algorithm"},
+					{Client: "Go servers (distribution, zot, Harbor)", Message: "tls: failed to parse private key"},
+					{Client: goClients, Message: "tls: server's certificate contains an unsupported type of public key"},
 				},
-				Fix: "crpki gen --key-type ecdsa-p256", Sources: []string{"Go crypto/tls tls.go, X509KeyPair"}, Since: since,
+				Fix: "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", Sources: []string{"Go crypto/tls tls.go, X509KeyPair"}, Since: since,
 			},
 		},
 		{
@@ -114,7 +115,7 @@ func keys() []inspect.Rule {
 			Doc: inspect.Doc{
 				Title: "The server's key is Ed25519.",
 				Why:   "Go, OpenSSL and GnuTLS take it; .NET (and so the connected registry), browsers and older Java do not.",
-				Fix:   "crpki gen --key-type ecdsa-p256", FixOpenSSL: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
+				Fix:   "crpki gen --ip 10.96.0.50 --key-type ecdsa-p256", FixOpenSSL: "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256",
 				Sources: []string{"https://github.com/dotnet/runtime/issues/63174"}, Since: since,
 			},
 		},
@@ -157,7 +158,8 @@ func keys() []inspect.Rule {
 				Why:   "The field inside the signed part and the one outside must be the same.",
 				Refusals: []inspect.Refusal{
 					{Client: goClients, Message: "x509: inner and outer signature algorithm identifiers don't match"},
-					{Client: openssl, Message: "error 78: cert info signature and signature algorithm mismatch"},
+					{Client: openssl, Message: "error 7: certificate signature failure"},
+					{Client: "openssl verify -x509_strict", Message: "error 78: cert info signature and signature algorithm mismatch"},
 				},
 				Fix: "crpki renew tls.crt", Sources: []string{"RFC 5280 4.1.1.2"}, Since: since,
 			},
@@ -178,8 +180,8 @@ func keys() []inspect.Rule {
 				Refusals: []inspect.Refusal{
 					{Client: "Go servers (distribution, zot, Harbor)", Message: "tls: failed to parse private key"},
 				},
-				Fix: "crpki secret NAME --key tls.key --key-password-file FILE", FixOpenSSL: "openssl pkey -in tls.key -out plain.key",
-				Sources: []string{"Go crypto/tls tls.go, parsePrivateKey"}, Since: since,
+				FixOpenSSL: "openssl pkey -in tls.key -out plain.key",
+				Sources:    []string{"Go crypto/tls tls.go, parsePrivateKey"}, Since: since,
 			},
 		},
 		{

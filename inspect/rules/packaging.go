@@ -18,8 +18,8 @@ const (
 	srcStrvals   = "https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set"
 	srcChart     = "Azure/acr docs/preview/connected-registry/managed-identity-connected-registry.md"
 	srcChartHA   = "Azure/acr docs/preview/connected-registry/quickstart-connected-registry-ha.md"
-	srcArc       = "MicrosoftDocs azure-management-docs articles/container-registry/tutorial-connected-registry-arc.md"
-	srcArcIssues = "MicrosoftDocs azure-management-docs articles/container-registry/troubleshoot-connected-registry-arc.md"
+	srcArc       = "https://learn.microsoft.com/azure/container-registry/tutorial-connected-registry-arc"
+	srcArcIssues = "https://learn.microsoft.com/azure/container-registry/troubleshoot-connected-registry-arc"
 	srcSettings  = "Azure/azure-cli-extensions src/k8s-extension/azext_k8s_extension/custom.py"
 	srcBicep     = "Azure/bicep-types-az, Microsoft.KubernetesConfiguration extensions"
 	srcCert      = "cert-manager internal/apis/certmanager/validation/certificate.go"
@@ -56,6 +56,7 @@ func secrets() []inspect.Rule {
 			Title:      "A Secret with tls.crt and tls.key has no type.",
 			Why:        "The API server makes it Opaque: nobody checks that both fields are there, and controllers that ask for kubernetes.io/tls pass it over. The type of a Secret cannot be changed afterwards; it has to be deleted and made anew.",
 			FixOpenSSL: makeSecret,
+			Fix:        mendYAML,
 			Sources:    []string{srcSecret, "Kubernetes pkg/registry/core/secret/strategy.go"},
 		}),
 		rule("secret-type-misplaced", inspect.Error, inspect.Doc{
@@ -65,12 +66,14 @@ func secrets() []inspect.Rule {
 				{Client: kubectl, Since: "kubectl 1.25", Message: `strict decoding error: unknown field "metadata.type"`},
 			},
 			FixOpenSSL: makeSecret,
+			Fix:        mendYAML,
 			Sources:    []string{"https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation", srcChartHA},
 		}),
 		rule("secret-type-wrong", inspect.Warning, inspect.Doc{
 			Title:      "A Secret with tls.crt and tls.key is not of type kubernetes.io/tls.",
 			Why:        "Every type is accepted, a misspelt one, too. But then nobody checks that both fields are there, and ingress controllers and others that ask for the type pass the Secret over. The type cannot be changed afterwards.",
 			FixOpenSSL: makeSecret,
+			Fix:        mendYAML,
 			Sources:    []string{srcSecret},
 		}),
 		rule("secret-key-missing", inspect.Error, inspect.Doc{
@@ -195,12 +198,14 @@ func secrets() []inspect.Rule {
 				{Client: apiServer, Message: "illegal base64 data at input byte 0"},
 			},
 			FixOpenSSL: "base64 -w0 tls.crt",
+			Fix:        mendYAML,
 			Sources:    []string{srcSecretDoc, srcArc},
 		}),
 		rule("base64-line-wrapped", inspect.Warning, inspect.Doc{
 			Title:      "Base64 goes over several lines.",
 			Why:        "base64 without -w0 breaks lines after 76 characters. A Secret's data survives that where YAML keeps the line breaks (behind a |); where YAML makes blanks of them the API server refuses, and Helm values, settings and .env files end with the first line.",
 			FixOpenSSL: "base64 -w0 tls.crt",
+			Fix:        mendYAML,
 			Sources:    []string{"Go encoding/base64", srcArc},
 		}),
 		rule("san-ip-invalid", inspect.Error, inspect.Doc{
@@ -435,7 +440,7 @@ func scripts() []inspect.Rule {
 				{Client: "bash", Message: "--auto-upgrade-minor-version: command not found"},
 			},
 			FixOpenSSL: "shellcheck script.sh",
-			Sources:    []string{srcBash, "MicrosoftDocs azure-management-docs articles/container-registry/quickstart-connected-registry-arc-cli.md"},
+			Sources:    []string{srcBash, "https://learn.microsoft.com/azure/container-registry/quickstart-connected-registry-arc-cli"},
 		}),
 		rule("script-unclosed-quote", inspect.Error, inspect.Doc{
 			Title: "A quotation mark is never closed.",

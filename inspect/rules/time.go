@@ -64,8 +64,11 @@ func validity() []inspect.Rule {
 			Doc: inspect.Doc{
 				Title: "A server certificate is valid for longer than clients accept.",
 				Why:   "Apple's clients refuse server certificates of more than 825 days, private CAs included. Go, OpenSSL and GnuTLS set no limit.",
-				Fix:   "crpki renew tls.crt --days 397", FixOpenSSL: "openssl x509 -req … -days 397",
-				Sources: []string{"https://support.apple.com/en-us/103769"}, Since: since,
+				Refusals: []inspect.Refusal{
+					{Client: "macOS (Safari, and Go programs with the system's trust)", Since: "macOS 10.15; Go 1.18", Message: "x509: “reg.example.com” certificate is not standards compliant"},
+				},
+				Fix: "crpki renew tls.crt --days 397", FixOpenSSL: "openssl x509 -req … -days 397",
+				Sources: []string{"https://support.apple.com/en-us/103769", "https://github.com/golang/go/issues/51991"}, Since: since,
 			},
 		},
 		{
@@ -73,7 +76,7 @@ func validity() []inspect.Rule {
 			Doc: inspect.Doc{
 				Title: "A certificate has no real end (the year 9999).",
 				Why:   "It can never be retired by waiting, and date arithmetic of some software overflows.",
-				Fix:   "crpki gen --days 397", Sources: []string{"RFC 5280 4.1.2.5"}, Since: since,
+				Fix:   "crpki renew tls.crt --days 397", Sources: []string{"RFC 5280 4.1.2.5"}, Since: since,
 			},
 		},
 		{

@@ -225,8 +225,7 @@ func usage() []inspect.Rule {
 				{Client: openssl, Message: "error 20: unable to get local issuer certificate"},
 				{Client: gnutls, Message: "error parsing CRTs: Duplicate extension in X.509 certificate."},
 			}, `openssl req … -addext "subjectAltName=IP:10.96.0.50,DNS:registry.example.com"`, "RFC 5280 4.2"),
-		faultRule(lenient.SerialZero, inspect.Warning, "The serial number is zero.",
-			"RFC 5280 asks for a positive number. The clients measured here accept it.", nil, "", "RFC 5280 4.1.2.2"),
+		serialZero(),
 		faultRule(lenient.SerialNegative, inspect.Error, "The serial number is negative.",
 			"Go refuses to read the certificate since 1.23. Older clients pull, newer ones do not.",
 			[]inspect.Refusal{{Client: goClients, Since: "Go 1.23", Message: "x509: negative serial number"}}, "openssl x509 -req … -CAcreateserial", "RFC 5280 4.1.2.2", "https://go.dev/doc/go1.23"),
@@ -266,6 +265,21 @@ func faultRule(id string, severity inspect.Severity, title, why string, refusals
 		ID: id, Group: Usage, Severity: severity, Each: fault(id),
 		Doc: inspect.Doc{Title: title, Why: why, Refusals: refusals, Fix: "crpki renew tls.crt", FixOpenSSL: openssl, Sources: sources, Since: since},
 	}
+}
+
+// serialZero leaves roots alone: a good many public ones have the number 0, and
+// nobody looks.
+func serialZero() inspect.Rule {
+	r := faultRule(lenient.SerialZero, inspect.Warning, "The serial number is zero.",
+		"RFC 5280 asks for a positive number. The clients measured here accept it.", nil, "", "RFC 5280 4.1.2.2")
+	each := r.Each
+	r.Each = func(e *inspect.Evidence, s *inspect.Subject) []inspect.Finding {
+		if rootItself(s) {
+			return nil
+		}
+		return each(e, s)
+	}
+	return r
 }
 
 // parsedLeaf restricts a check to a leaf that Go reads.

@@ -21,6 +21,16 @@ type Go struct {
 	At   time.Time
 }
 
+// Unparsed is what Go says of a certificate that it does not read, nil when it
+// does: a reader of files may have had words of its own for it.
+func Unparsed(c pki.Cert) error {
+	if c.X509 != nil {
+		return nil
+	}
+	_, err := x509.ParseCertificate(c.Raw)
+	return err
+}
+
 // Verify gives nil, or the error in the words of the Go release that crpki was
 // built with: "tls: failed to verify certificate: x509: …".
 func (g Go) Verify() error {
@@ -32,7 +42,7 @@ func (g Go) Verify() error {
 	intermediates := x509.NewCertPool()
 	for i, c := range g.Presented {
 		if c.Err != nil {
-			return fmt.Errorf("tls: failed to parse certificate from server: %w", c.Err)
+			return fmt.Errorf("tls: failed to parse certificate from server: %w", Unparsed(c))
 		}
 		if i > 0 {
 			intermediates.AddCert(c.X509)

@@ -570,7 +570,9 @@ func (v *verification) checkTime(c *certificate, depth int) bool {
 	if v.IgnoreTime {
 		return true
 	}
-	return v.failIf(c.view.NotBefore.After(v.At), CodeCertNotYetValid, depth) &&
+	return v.failIf(c.view.NotBefore.IsZero(), CodeErrorInCertNotBeforeField, depth) &&
+		v.failIf(c.view.NotBefore.After(v.At), CodeCertNotYetValid, depth) &&
+		v.failIf(c.view.NotAfter.IsZero(), CodeErrorInCertNotAfterField, depth) &&
 		v.failIf(!c.view.NotAfter.After(v.At), CodeCertHasExpired, depth)
 }
 

@@ -329,8 +329,8 @@ func ifcBits(bits int) int {
 
 // signatureBits is the strength of the signature's digest (X509_get_signature_info).
 func (c *certificate) signatureBits() int {
-	hash := hashOfSignature(c.view.InnerAlgorithm)
-	if c.view.InnerAlgorithm == oidSigPSS {
+	hash := hashOfSignature(c.view.OuterAlgorithm)
+	if c.view.OuterAlgorithm == oidSigPSS {
 		hash = readPSS(c.view.AlgorithmParameters).hash
 	}
 	switch hash {
@@ -339,10 +339,10 @@ func (c *certificate) signatureBits() int {
 	case crypto.SHA1:
 		return 63
 	case 0:
-		if c.view.InnerAlgorithm == oidKeyEd448 {
+		if c.view.OuterAlgorithm == oidKeyEd448 {
 			return 224
 		}
-		if c.view.InnerAlgorithm == oidKeyEd25519 {
+		if c.view.OuterAlgorithm == oidKeyEd25519 {
 			return 128
 		}
 		return -1

@@ -114,8 +114,8 @@ func options(t *testing.T, dir string, args []string) (OpenSSL, bool) {
 	return o, true
 }
 
-// TestPitfalls holds both judges against what Go 1.26 and OpenSSL 3.0 said of a
-// hundred made certificates on the day they were made.
+// TestPitfalls holds the judges against what Go 1.26, OpenSSL 3.0 and GnuTLS 3.7
+// said of a hundred made certificates on the day they were made.
 func TestPitfalls(t *testing.T) {
 	dir := os.Getenv("CRPKI_SUITES")
 	if dir == "" {
@@ -125,13 +125,14 @@ func TestPitfalls(t *testing.T) {
 	require.NoError(t, err)
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	for line := range strings.Lines(string(data)) {
-		var c struct{ Case, Name, Go, Ossl, Ossl_l2, Ossl_partial, Ossl_strict string }
+		var c struct{ Case, Name, Go, GnuTLS, Ossl, Ossl_l2, Ossl_partial, Ossl_strict string }
 		require.NoError(t, json.Unmarshal([]byte(line), &c))
 		chain, anchors := readPEM(t, filepath.Join(dir, "pitfall", c.Case, "chain.pem")), readPEM(t, filepath.Join(dir, "pitfall", c.Case, "ca.pem"))
 		base := OpenSSL{Presented: chain, Trusted: anchors, Host: c.Name, At: at, Purpose: Server}
 		l2, partial, strict := base, base, base
 		l2.AuthLevel, partial.PartialChain, strict.Strict = 2, true, true
 		strict.AuthLevel = 2 // as the column was made
+		assertGnuTLS(t, c.Case, c.GnuTLS, GnuTLS{Presented: chain, Trusted: anchors, Host: c.Name, At: at})
 		assertGo(t, c.Case, c.Go, Go{Presented: chain, Trusted: anchors, Host: c.Name, At: at})
 		for mode, o := range map[string]struct {
 			o    OpenSSL
@@ -182,4 +183,14 @@ func assertGo(t *testing.T, name, want string, g Go) {
 	want = strings.TrimSpace(strings.TrimPrefix(want, "PARSE "))
 	want = strings.TrimSuffix(want, "…") // the time was left out
 	assert.True(t, strings.HasPrefix(got, want) || strings.HasPrefix(want, got), "%s: Go said %q, we say %q", name, want, got)
+}
+
+func assertGnuTLS(t *testing.T, name, want string, g GnuTLS) {
+	t.Helper()
+	got := "ok"
+	if err := g.Verify(); err != nil {
+		got = err.Error()
+	}
+	want = strings.TrimSpace(strings.TrimPrefix(want, "Not verified. "))
+	assert.True(t, got == want || want != "" && strings.HasPrefix(got, want), "%s: GnuTLS said %q, we say %q", name, want, got)
 }

@@ -123,8 +123,7 @@ func describeCertificate(c pki.Cert, now time.Time) Certificate {
 		v.Version = 0
 	}
 	if c.X509 == nil {
-		_, faults := lenient.Read(c.Raw)
-		for _, f := range faults {
+		for _, f := range faultsOf(c.Raw) {
 			v.Faults = append(v.Faults, Fault{Rule: f.Rule, Field: f.Field, Offset: f.Offset, Detail: Text(f.Detail)})
 		}
 	}

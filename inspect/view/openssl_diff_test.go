@@ -402,7 +402,7 @@ func TestOpenSSLMutations(t *testing.T) {
 	root := newRoot(t, "Root CA")
 	der := newCert(t, rich(t), ecKey(t, "reg"), &root).der
 	random := randv2.New(randv2.NewPCG(1, 2))
-	const rounds = 100
+	const rounds = 50
 	shown := 0
 	for i := range rounds {
 		changed := bytes.Clone(der)

@@ -39,6 +39,14 @@ func refusedCerts(t testing.TB) []refusedCert {
 		})
 	}
 	changed := func(old, new string) []byte { return edit(t, plain, []byte(old), []byte(new)) }
+	key := ecKey(t, "reg")
+	ecLeaf := newCert(t, server("reg.example.com"), key, &root).der
+	point, err := key.PublicKey.Bytes()
+	require.NoError(t, err)
+	ecPoint := string(point)
+	extension := func(oid, value string) pkix.Extension {
+		return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, int(oid[2])}, Value: []byte(value)}
+	}
 	usage := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Value: []byte{3, 2, 7, 0x80}}
 	return []refusedCert{
 		{"two SANs", twoSANs(t, &root).der, lenient.DuplicateExtension, "\x30\x0f\x06\x03\x55\x1d\x11"},
@@ -51,6 +59,9 @@ func refusedCerts(t testing.TB) []refusedCert {
 		{"trailing data", append(bytes.Clone(plain), 0), lenient.TrailingData, "\x00"},
 		{"IP of three octets", extensions(names(t, dnsName("reg.example.com"), ipName(10, 96, 0))), lenient.BadGeneralName, "\x87\x03\x0a\x60\x00"},
 		{"name that is not ASCII", extensions(names(t, dnsName("rég.example.com"))), lenient.BadGeneralName, "\x82\x10r\xc3"},
+		{"malformed purposes", extensions(names(t, dnsName("reg.example.com")), extension("\x55\x1d\x25", "\x30\x03\x05\x00\x00")), lenient.BadDER, "\x30\x0c\x06\x03\x55\x1d\x25"},
+		{"URI with a blank host", extensions(names(t, dnsName("reg.example.com"), asn1.RawValue{Class: 2, Tag: kindURI, Bytes: []byte("https://a b/")})), lenient.BadDER, "\x30\x28\x06\x03\x55\x1d\x11"},
+		{"point on no curve", edit(t, ecLeaf, []byte(ecPoint[:8]), []byte("\x04\x01\x02\x03\x04\x05\x06\x07")), lenient.BadDER, "\x30\x59\x30\x13"},
 		{"other algorithm outside", changed("\x30\x05\x06\x03\x2b\x65\x70\x03\x41", "\x30\x05\x06\x03\x2b\x65\x71\x03\x41"), lenient.AlgorithmMismatch, "\x30\x05\x06\x03\x2b\x65\x71\x03\x41"},
 	}
 }
@@ -74,6 +85,45 @@ func TestRefused(t *testing.T) {
 			assert.Contains(t, at[tt.rule], tt.at, "what is at the fault's offset")
 		})
 	}
+}
+
+// TestEveryRefusalHasAPlace changes bytes of certificates that have something
+// of everything: whatever Go refuses, at least one fault says where.
+func TestEveryRefusalHasAPlace(t *testing.T) {
+	root := newRoot(t, "Root CA")
+	for name, der := range map[string][]byte{
+		"of an elliptic curve": newCert(t, rich(t), ecKey(t, "reg"), &root).der,
+		"RSA":                  newCert(t, rich(t), rsaPublic(1024), &root).der,
+		"CA":                   constraints(t).Certs[0].Raw,
+		"all kinds of names":   allKinds(t).Certs[0].Raw,
+	} {
+		refused := 0
+		for i := range der {
+			for _, b := range []byte{0x80, 0xff, der[i] ^ 1} {
+				changed := bytes.Clone(der)
+				changed[i] = b
+				if _, err := x509.ParseCertificate(changed); err != nil {
+					refused++
+					require.NotEmpty(t, faultsOf(changed), "%s: byte %d is 0x%02x: %v", name, i, b, err)
+				}
+			}
+		}
+		assert.Greater(t, refused, len(der), name)
+		assert.Empty(t, faultsOf(der), name)
+	}
+}
+
+// TestManyExtensions holds that the search for faults ends.
+func TestManyExtensions(t *testing.T) {
+	c := server("reg.example.com")
+	for i := range 20000 {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, i}})
+	}
+	c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}})
+	root := newRoot(t, "Root CA")
+	der := newCert(t, c, edKey("reg"), &root).der
+	assert.Less(t, len(pieces(der)), 2*mostPieces)
+	assert.Len(t, faultsOf(der), 1)
 }
 
 func TestBothSANsAreShown(t *testing.T) {

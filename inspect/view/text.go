@@ -465,7 +465,7 @@ func usageText(list []string, present bool) string {
 	case len(list) > 0:
 		return strings.Join(list, ", ")
 	case present:
-		return "none"
+		return "none that can be read"
 	default:
 		return "any (not limited)"
 	}

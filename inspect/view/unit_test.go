@@ -232,7 +232,9 @@ func FuzzDescribe(f *testing.F) {
 		}
 		if x := m.Certs[0].X509; x != nil {
 			assert.Equal(t, x.NotAfter.UTC(), c.Validity.NotAfter)
-			assert.Equal(t, x.IsCA, c.IsCA)
+			if x.Version == 3 { // of older ones Go does not read the extensions
+				assert.Equal(t, x.IsCA, c.IsCA)
+			}
 			assert.Equal(t, x.Version, c.Version)
 		}
 	})

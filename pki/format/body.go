@@ -139,7 +139,16 @@ func (c *cleaner) clean(body []byte) {
 		}
 	}
 	c.blank = false // before END on the same line
+	if c.open > 0 && len(c.b64) > 0 && !c.lenient {
+		c.blankLine()
+	}
 	c.endLine()
+}
+
+// blankLine notes one between two lines of data, or before END. One right behind
+// BEGIN is the end of headers that are not there, and harms nobody.
+func (c *cleaner) blankLine() {
+	c.fault(NoteBlankLine, c.open, "a blank line stands inside the block, where OpenSSL gives up")
 }
 
 // data takes one character of base64.
@@ -170,10 +179,10 @@ func (c *cleaner) startData() {
 	if c.onBegin {
 		c.fault(NoteOneLine, c.line, "the base64 begins on the line of BEGIN")
 	}
-	if c.open > 0 {
-		c.fault(NoteBlankLine, c.open, "a blank line stands inside the block, where OpenSSL gives up")
-		c.open = 0
+	if c.open > 0 && len(c.b64) > 0 {
+		c.blankLine()
 	}
+	c.open = 0
 	if c.prev > 0 && c.prev != 64 {
 		c.fault(NoteLineLength, c.line-1, fmt.Sprintf("a line of %d characters; PEM has 64", c.prev))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,8 @@ func TestCertificatesAndRequestsComeBackAsTheyWent(t *testing.T) {
 	assert.Empty(t, m.Notes)
 	require.Len(t, m.Certs, 3, "doubles stay, and so does the order")
 	require.Len(t, m.CSRs, 1)
-	assert.Equal(t, pki.Origin{Source: "all.pem", Index: 3}, m.Certs[2].Origin)
+	line := 1 + strings.Count(string(EncodeCerts(w.leaf, w.ca)), "\n")
+	assert.Equal(t, pki.Origin{Source: "all.pem", Index: 3, Line: line, Column: 1}, m.Certs[2].Origin)
 	assert.Equal(t, "all.pem#4", m.CSRs[0].Origin.String())
 	again := append(EncodeCerts(parsed(m.Certs)...), EncodeCSR(m.CSRs[0].X509)...)
 	assert.Equal(t, string(data), string(again))

@@ -101,7 +101,7 @@ func TestPasswords(t *testing.T) {
 			} else {
 				var e *Error
 				require.ErrorAs(t, err, &e)
-				assert.Equal(t, pki.Origin{Source: "tls.pem", Index: 2}, e.Origin)
+				assert.Equal(t, pki.Origin{Source: "tls.pem", Index: 2, Line: 1 + strings.Count(string(EncodeCerts(w.leaf)), "\n"), Column: 1}, e.Origin)
 			}
 			assert.NotContains(t, err.Error(), "wrong password", "the password itself stays out")
 			assert.Len(t, parsed(m.Certs), 1, "what is open is read all the same")

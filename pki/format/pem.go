@@ -66,6 +66,10 @@ func (d *decoder) text(data []byte, depth int) {
 	r.read(first)
 }
 
+// decoded: the text is not the file's own, but what was decoded out of it, so
+// that its lines are not those of the file.
+func (r *pemReader) decoded() bool { return r.depth > 0 || r.inside }
+
 // read goes from marker to marker.
 func (r *pemReader) read(m marker) {
 	for ok := true; ok; {
@@ -102,7 +106,7 @@ func (r *pemReader) read(m marker) {
 		r.block(&b, until)
 	}
 	r.afterLast()
-	r.tally.write(r.decoder)
+	r.tally.write(r.decoder, r.decoded())
 	if len(r.m.Certs) > 0 && len(r.m.Keys) > 0 {
 		r.note(NoteKeyAmongCerts, r.m.Keys[0].Origin, "a private key stands in the same file as %s", count(len(r.m.Certs), "certificate"))
 	}
@@ -125,6 +129,9 @@ func (r *pemReader) block(b *block, until int) {
 		return
 	}
 	b.origin = r.next()
+	if !r.decoded() {
+		b.origin.Line, b.origin.Column = b.line, 1+utf8.RuneCount(b.prefix)
+	}
 	r.before(b, gap[:lineStart], lineStart == 0 && r.last.end > 0 && !r.last.begin)
 	r.markers(b)
 	r.body(b, raw)
@@ -514,13 +521,18 @@ func (t *tally) add(rule string, line int, text string) {
 	}{rule, line, 1, text})
 }
 
-// write turns the tally into notes on the whole file.
-func (t tally) write(d *decoder) {
+// write turns the tally into notes on the whole file. In what was decoded,
+// lines are not those of the file.
+func (t tally) write(d *decoder, decoded bool) {
 	for _, e := range t {
+		origin := d.origin(0)
+		if !decoded {
+			origin.Line = e.line
+		}
 		if e.n == 1 {
-			d.note(e.rule, d.origin(0), "line %d: %s", e.line, e.text)
+			d.note(e.rule, origin, "line %d: %s", e.line, e.text)
 		} else {
-			d.note(e.rule, d.origin(0), "line %d: %s; %d more further down", e.line, e.text, e.n-1)
+			d.note(e.rule, origin, "line %d: %s; %d more further down", e.line, e.text, e.n-1)
 		}
 	}
 }

@@ -119,6 +119,8 @@ func pemCases(w *world) []pemCase {
 			}
 			return l
 		})},
+		{"blank line before END", 1, 1, nil, []string{NoteBlankLine}, strings.Replace(one, "\n-----END", "\n\n-----END", 1)},
+		{"blank line behind BEGIN", 1, 1, nil, nil, strings.Replace(one, "CERTIFICATE-----\n", "CERTIFICATE-----\n\n", 1)},
 		{"headers", 2, 2, []int{1}, []string{NoteHeaders}, strings.Replace(two, "CERTIFICATE-----\n", "CERTIFICATE-----\nComment: hi\n\n", 1)},
 		{"wrong character", 2, 1, []int{1}, []string{NoteBadBase64}, strings.Replace(two, "MIIB", "MI*B", 1)},
 		{"character missing", 2, 1, []int{1}, []string{NoteBadBase64, NoteLineLength}, strings.Replace(two, "MIIB", "MII", 1)},

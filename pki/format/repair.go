@@ -109,18 +109,19 @@ func gone(before, after []pki.Note, o RepairOptions) (fixed []pki.Note) {
 type repairer struct {
 	RepairOptions
 	pieces []piece
-	// tail is the text behind the last block.
-	tail []byte
+	// tail is the text behind the last block, kept that of blocks which go.
+	tail, kept []byte
 	// wrapped is the line of the first block that is indented or quoted, 0 when
 	// none is; worded that there is text around the blocks.
 	wrapped int
 	worded  bool
-	// dropped are the duplicates and the root, in DER; moved is the place of the
-	// first certificate that was put elsewhere, from 1.
+	// duplicates and roots are the certificates that go, in DER.
 	duplicates, roots [][]byte
-	moved             int
-	leafMoved         bool
-	left              []string
+	// moved is the place, from 1, of the first certificate that was put elsewhere;
+	// leafMoved: the leaf was not the first.
+	moved     int
+	leafMoved bool
+	left      []string
 }
 
 // piece is a block and the text before it, which ends with a line break unless
@@ -191,7 +192,8 @@ func (r *repairer) split(text []byte, depth int) error {
 	from := 0 // where the text before the next block begins
 	for m, ok := nextMarker(text, 0); ok; {
 		line := p.lines.at(m.start)
-		prefix := text[max(p.last.end, bytes.LastIndexByte(text[:m.start], '\n')+1):m.start]
+		prefix := text[p.last.end:m.start]
+		prefix = prefix[bytes.LastIndexByte(prefix, '\n')+1:]
 		if !m.begin {
 			if !commentedOut(prefix) {
 				return fmt.Errorf("line %d: END %s without a BEGIN before it", line, m.label)
@@ -236,7 +238,7 @@ func (r *repairer) add(text []byte, b *block, raw *bodyScan, from, depth int) er
 	switch prefix := b.prefix; {
 	case len(prefix) == 0:
 	case !prose(prefix):
-		if bytes.ContainsAny(blankOutMarks(prefix), "\"' \t\\,|>[]{}-") {
+		if bytes.ContainsAny(withoutMarks(prefix), "\"' \t\\,|>[]{}-") {
 			r.wrap(b.line)
 		}
 	default:
@@ -273,8 +275,9 @@ func (r *repairer) wrap(line int) {
 	}
 }
 
-// blankOutMarks is prefix without what is invisible and no indentation.
-func blankOutMarks(prefix []byte) []byte {
+// withoutMarks takes byte-order marks and NUL bytes off, which speak of no
+// document around.
+func withoutMarks(prefix []byte) []byte {
 	return bytes.ReplaceAll(bytes.ReplaceAll(prefix, []byte(byteOrderMark), nil), []byte{0}, nil)
 }
 
@@ -459,7 +462,7 @@ func (r *repairer) fold() {
 // keep moves the text of a block that goes to the end.
 func (r *repairer) keep(text []byte) {
 	if prose(text) {
-		r.tail = slices.Concat(text, r.tail)
+		r.kept = append(r.kept, text...)
 	}
 }
 
@@ -484,8 +487,7 @@ func (r *repairer) order() {
 		r.left = append(r.left, fmt.Sprintf("the order of the certificates: Go cannot read certificate %d", unread+1))
 		return
 	case err != nil && !gap:
-		r.left = append(r.left, fmt.Sprintf("the order of the certificates: %v", err))
-		return
+		return // a heap, which no server sends
 	}
 	want := chain.Served()
 	if chain.Root != nil && (err != nil || r.KeepRoot) {
@@ -558,7 +560,7 @@ func (r *repairer) join() []byte {
 	for _, p := range r.pieces {
 		out = append(append(out, p.text...), p.block...)
 	}
-	return append(out, r.tail...)
+	return append(append(out, r.kept...), r.tail...)
 }
 
 // Rules whose findings the order of certificates mends; inspect/rules has their

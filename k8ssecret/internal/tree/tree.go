@@ -132,10 +132,13 @@ func (n *Node) Scalar() string {
 	return n.Text
 }
 
-// Source is a text with its lines.
+// Source is a text with its lines. It is not for several goroutines at once.
 type Source struct {
 	Text  string
 	lines []int // offset of each line's first byte, made at the first call of Pos
+	// last is what Pos was asked for last, so that a line with many places in it
+	// is counted through once.
+	last struct{ line, offset, column int }
 }
 
 // Pos gives line and column of the byte at offset, both from 1. Columns count
@@ -144,7 +147,13 @@ func (s *Source) Pos(offset int) (line, column int) {
 	s.index()
 	offset = max(0, min(offset, len(s.Text)))
 	line = sort.SearchInts(s.lines, offset+1)
-	return line, 1 + utf8.RuneCountInString(s.Text[s.lines[line-1]:offset])
+	from, column := s.lines[line-1], 1
+	if s.last.line == line && s.last.offset <= offset {
+		from, column = s.last.offset, s.last.column
+	}
+	column += utf8.RuneCountInString(s.Text[from:offset])
+	s.last.line, s.last.offset, s.last.column = line, offset, column
+	return line, column
 }
 
 // Line gives the offset at which line begins, counted from 1.

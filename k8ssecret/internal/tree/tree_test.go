@@ -324,9 +324,10 @@ func FuzzRead(f *testing.F) {
 }
 
 // comparable leaves out where the other library follows YAML 1.1 or its own
-// ways: line breaks beyond ASCII, tags, tabs.
+// ways: line breaks beyond ASCII, tags, tabs; and several documents, of which we
+// pass over the empty ones.
 func comparable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsAny(text, "!\t\u0085\u2028\u2029\uFEFF\x7f%") && !strings.Contains(text, "\r") && !strings.Contains(text, "<<")
+	return !strings.Contains(text, "\n---") && utf8.ValidString(text) && !strings.ContainsAny(text, "!\t\u0085\u2028\u2029\uFEFF\x7f%") && !strings.Contains(text, "\r") && !strings.Contains(text, "<<")
 }
 
 func check(t *testing.T, text string, n *Node) {

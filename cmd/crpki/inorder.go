@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"runtime"
+)
+
+// inOrder runs jobs on all processors and hands on their results in the order
+// of the jobs. Only a few are in memory at a time, however many there are. The
+// first error of take ends it.
+func inOrder[T any](ctx context.Context, jobs iter.Seq[func() T], take func(T) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	workers := runtime.GOMAXPROCS(0)
+	pending := make(chan chan T, 8*workers)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer close(pending)
+		slots := make(chan struct{}, workers)
+		for job := range jobs {
+			result := make(chan T, 1)
+			select {
+			case pending <- result:
+			case <-ctx.Done():
+				return
+			}
+			slots <- struct{}{}
+			go func() {
+				defer func() { <-slots }()
+				result <- job()
+			}()
+		}
+	}()
+	defer func() {
+		cancel()
+		for range pending { // frees the producer
+		}
+		<-stopped
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case result, more := <-pending:
+			if !more {
+				return ctx.Err()
+			}
+			select {
+			case r := <-result:
+				if err := take(r); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
