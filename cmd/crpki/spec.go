@@ -69,8 +69,10 @@ func genFromSpec(c *cli.Context, e *env, path string) error {
 // checkSpecFlags refuses flags that say what a spec says. A variable of the
 // environment, which is meant for other runs as well, is no such flag.
 func checkSpecFlags(c *cli.Context, e *env) error {
-	allowed := []string{"spec", "spec-config", "profile", "ca", "ca-key", "out-dir", "force", "dry-run", "output",
-		"encrypt-key", "key-password-file", "key-password-env", "encrypt-ca-key", "ca-key-password-file", "ca-key-password-env"}
+	allowed := []string{
+		"spec", "spec-config", "profile", "ca", "ca-key", "out-dir", "force", "dry-run", "output",
+		"encrypt-key", "key-password-file", "key-password-env", "encrypt-ca-key", "ca-key-password-file", "ca-key-password-env",
+	}
 	for _, f := range e.line.flags {
 		if name := f.flag.Names()[0]; f.depth > 0 && !slices.Contains(allowed, name) && strings.HasPrefix(f.source, "-") {
 			return withHint(usageErrorf("%s and --spec exclude each other", f.source), "write it into the spec, where it has the same name")

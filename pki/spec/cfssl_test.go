@@ -41,8 +41,10 @@ const (
 )
 
 func cfsslFiles(path string) ([]byte, error) {
-	files := map[string]string{"server.json": cfsslServer, "ca.json": cfsslCA, "config.json": cfsslConfig, "broken.json": `{"CN": 1}`,
-		"bad.json": `{"hosts": ["10.0.0.0/8", "a b"]}`, "huge.json": strings.Repeat(" ", maxBytes+1)}
+	files := map[string]string{
+		"server.json": cfsslServer, "ca.json": cfsslCA, "config.json": cfsslConfig, "broken.json": `{"CN": 1}`,
+		"bad.json": `{"hosts": ["10.0.0.0/8", "a b"]}`, "huge.json": strings.Repeat(" ", maxBytes+1),
+	}
 	text, ok := files[path]
 	if !ok {
 		return nil, fmt.Errorf("read %s: %w", path, fs.ErrNotExist)
