@@ -33,6 +33,7 @@ func commands(e *env) []*cli.Command {
 		inspectCommand(e),
 		lintCommand(e),
 		verifyCommand(e),
+		probeCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),

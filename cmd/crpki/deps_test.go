@@ -30,13 +30,14 @@ var layers = map[string][]string{
 	"inspect/rules":   {"inspect", "inspect/verify", "pki", "pki/format", "pki/lenient"},
 	"inspect/clients": {"inspect", "inspect/rules", "inspect/verify", "pki", "pki/lenient"},
 	"inspect/report":  {"inspect"},
+	"inspect/probe":   {"inspect/verify", "pki", "pki/lenient"},
 
 	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format"},
 	"k8ssecret/internal/tree": nil,
 
 	"cmd/crpki/internal/emit": {"pki"},
 	"cmd/crpki": {
-		"cmd/crpki/internal/emit", "k8ssecret", "inspect", "inspect/clients", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
+		"cmd/crpki/internal/emit", "k8ssecret", "inspect", "inspect/clients", "inspect/probe", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec",
 	},
 }

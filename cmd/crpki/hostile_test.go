@@ -202,6 +202,8 @@ var hostileUses = []string{
 	"verify certs/tls.crt --ca-file BAD",
 	"verify certs/tls.crt --ca-file certs/ca.crt --untrusted BAD",
 	"verify tls.p12 --ca-file certs/ca.crt --password-file BAD",
+	"probe 127.0.0.1:1 --ca-file BAD",
+	"probe 127.0.0.1:1 --ca-file tls.p12 --password-file BAD",
 }
 
 // told are the commands that tell in their report, on standard output, what they

@@ -10,8 +10,13 @@ import (
 // of the jobs. Only a few are in memory at a time, however many there are. The
 // first error of take ends it.
 func inOrder[T any](ctx context.Context, jobs iter.Seq[func() T], take func(T) error) error {
+	return inOrderBy(ctx, runtime.GOMAXPROCS(0), jobs, take)
+}
+
+// inOrderBy is inOrder with so many workers, for jobs that wait more than they
+// compute.
+func inOrderBy[T any](ctx context.Context, workers int, jobs iter.Seq[func() T], take func(T) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	workers := runtime.GOMAXPROCS(0)
 	pending := make(chan chan T, 8*workers)
 	stopped := make(chan struct{})
 	go func() {

@@ -33,7 +33,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("CRPKI_TEST_UID", strconv.Itoa(os.Getuid()))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "s_server": cmdSServer},
 	})
 }
 

@@ -1,0 +1,164 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/crpki/crpki/pki"
+)
+
+// handshake is one connection, as far as it came.
+type handshake struct {
+	conn    *tls.Conn
+	address string // of the other end, as ip:port
+	// received are the first octets of the answer, when it is no TLS.
+	received []byte
+	hello    hello
+	state    tls.ConnectionState
+	certs    []pki.Cert
+	// asked is the server's request for a client certificate.
+	asked   *tls.CertificateRequestInfo
+	tickets *ticketCache
+	// permissive: the second try, with what Go's clients do not offer.
+	permissive bool
+
+	dialed bool
+	err    error
+}
+
+// close ends the connection without waiting for the other end.
+func (h *handshake) close() {
+	if h.conn != nil {
+		h.conn.NetConn().Close()
+	}
+}
+
+// shake dials and shakes hands as a Go client does, but takes any certificate.
+// When the server wants an older protocol or cipher than Go's clients offer, a
+// second connection says which; the error stays that of the first.
+func (o Options) shake(ctx context.Context, t Target, serverName string) *handshake {
+	first := o.shakeOnce(ctx, t, serverName, false)
+	if first.err == nil || len(first.certs) > 0 || !isOutdated(first.err) {
+		return first
+	}
+	second := o.shakeOnce(ctx, t, serverName, true)
+	if len(second.certs) == 0 {
+		second.close()
+		return first
+	}
+	first.close()
+	second.err = first.err
+	return second
+}
+
+// isOutdated is true for errors by which a server may ask for less than Go's
+// clients offer.
+func isOutdated(err error) bool {
+	text := err.Error()
+	return slices.ContainsFunc([]string{
+		"tls: protocol version not supported", "tls: handshake failure", "tls: insufficient security level",
+		"tls: server selected unsupported protocol version", "tls: server chose an unconfigured cipher suite",
+	}, func(s string) bool { return strings.Contains(text, s) })
+}
+
+func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, permissive bool) *handshake {
+	h := &handshake{tickets: new(ticketCache), permissive: permissive}
+	dialCtx, cancel := context.WithTimeout(ctx, o.Timeouts.Connect)
+	defer cancel()
+	raw, err := o.dial(dialCtx, t)
+	if err != nil {
+		h.err = err
+		return h
+	}
+	h.dialed, h.address = true, raw.RemoteAddr().String()
+	if deadline, ok := ctx.Deadline(); ok {
+		raw.SetDeadline(deadline)
+	}
+	recorded := &recorder{Conn: raw}
+	var keyLog bytes.Buffer
+	h.conn = tls.Client(recorded, o.config(h, serverName, &keyLog))
+	shakeCtx, cancel := context.WithTimeout(ctx, o.Timeouts.Handshake)
+	defer cancel()
+	h.err = h.conn.HandshakeContext(shakeCtx)
+	h.state = h.conn.ConnectionState()
+	h.readCerts(t.Address(), recorded.received.Bytes(), keyLog.Bytes())
+	recorded.stop()
+	return h
+}
+
+// readCerts keeps the chain exactly as served.
+func (h *handshake) readCerts(source string, received, keyLog []byte) {
+	origin := func(i int) pki.Origin { return pki.Origin{Source: source, Index: i + 1} }
+	for i, c := range h.state.PeerCertificates {
+		h.certs = append(h.certs, pki.Cert{Origin: origin(i), Raw: c.Raw, X509: c})
+	}
+	h.hello = hello{version: h.state.Version, cipher: h.state.CipherSuite, group: h.state.CurveID}
+	if h.err == nil {
+		return
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](h.err); ok || len(received) > 0 && received[0] != recordHandshake && received[0] != recordAlert {
+		h.received = bytes.Clone(received[:min(len(received), 512)])
+		return
+	}
+	h.hello = readHello(received, keyLog)
+	if len(h.certs) == 0 {
+		for i, der := range h.hello.certs {
+			h.certs = append(h.certs, pki.NewCert(origin(i), der))
+		}
+	}
+}
+
+// config is that of a Go client (net/http), except that it takes any
+// certificate.
+func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *tls.Config {
+	c := &tls.Config{
+		InsecureSkipVerify: true, // what was served is judged afterwards, and said
+		ServerName:         serverName,
+		NextProtos:         []string{"h2", "http/1.1"},
+		KeyLogWriter:       keyLog,
+		ClientSessionCache: h.tickets,
+		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			h.asked = asked
+			if o.ClientCert != nil {
+				return o.ClientCert, nil
+			}
+			return new(tls.Certificate), nil
+		},
+	}
+	if h.permissive {
+		c.MinVersion = tls.VersionTLS10
+		for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+			c.CipherSuites = append(c.CipherSuites, s.ID)
+		}
+	}
+	return c
+}
+
+// ticketCache learns that the server gave a session ticket, and keeps none.
+type ticketCache struct{ given atomic.Bool }
+
+func (c *ticketCache) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
+
+func (c *ticketCache) Put(_ string, s *tls.ClientSessionState) {
+	if s != nil {
+		c.given.Store(true)
+	}
+}
+
+// refusal reads what a server of TLS 1.3 has to say to the client certificate,
+// or to the want of one: it comes behind the handshake (RFC 8446, 4.4.2.4).
+func (h *handshake) refusal(patience time.Duration) error {
+	h.conn.SetReadDeadline(time.Now().Add(patience))
+	_, err := h.conn.Read(make([]byte, 1))
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return err
+	}
+	return nil
+}

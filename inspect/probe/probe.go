@@ -1,0 +1,147 @@
+// Package probe connects to servers and tells what they show: TLS, the chain
+// exactly as served, and what Go's clients and OpenSSL would say to it. It
+// prints nothing, reads no file and trusts only what it is given.
+//
+// Start with [ParseTarget] and [Probe].
+package probe
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/crpki/crpki/inspect/verify"
+	"github.com/crpki/crpki/pki"
+)
+
+// Timeouts bound how long a probe takes. Zero values are those of
+// [DefaultTimeouts].
+type Timeouts struct {
+	// Connect is for a TCP connection, Handshake for TLS, Total for everything
+	// that is done at one address.
+	Connect, Handshake, Total time.Duration
+}
+
+// DefaultTimeouts are long enough for a slow link, and short enough for a
+// person who waits.
+var DefaultTimeouts = Timeouts{Connect: 5 * time.Second, Handshake: 5 * time.Second, Total: 10 * time.Second}
+
+// Options say how to connect and by what to judge.
+type Options struct {
+	// Trusted are the certificates that the client trusts; TrustName says in
+	// words which they are.
+	Trusted   []pki.Cert
+	TrustName string
+	// ServerName takes the place of the target's host: it is sent as SNI, and is
+	// the name that is verified.
+	ServerName string
+	// AuthLevel is the security level of OpenSSL: 2 is the default in Debian,
+	// Ubuntu, and OpenSSL itself from 3.2.
+	AuthLevel int
+	// ClientCert is shown to a server that asks for one.
+	ClientCert *tls.Certificate
+	Timeouts   Timeouts
+	// Now is the time for which certificates are judged.
+	Now time.Time
+	// Dial opens connections; nil is the network itself.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (o Options) withDefaults() Options {
+	o.Timeouts.Connect = cmp.Or(o.Timeouts.Connect, DefaultTimeouts.Connect)
+	o.Timeouts.Handshake = cmp.Or(o.Timeouts.Handshake, DefaultTimeouts.Handshake)
+	o.Timeouts.Total = cmp.Or(o.Timeouts.Total, DefaultTimeouts.Total)
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	return o
+}
+
+func (o Options) dial(ctx context.Context, t Target) (net.Conn, error) {
+	return o.Dial(ctx, "tcp", t.Address())
+}
+
+// Probe looks at one target. It never fails: what went wrong is in the result.
+func Probe(ctx context.Context, t Target, o Options) Result {
+	o = o.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, o.Timeouts.Total)
+	defer cancel()
+	r := Result{Target: t.Text, Host: verifiedName(t, o), Port: t.Port, At: o.Now.UTC().Truncate(time.Second), Trust: o.TrustName}
+	h := o.shake(ctx, t, r.Host)
+	defer h.close()
+	r.Address = h.address
+	r.certs = h.certs
+	r.describe(h)
+	r.judge(h, o)
+	if h.err == nil && h.asked != nil && h.state.Version == tls.VersionTLS13 {
+		if err := h.refusal(o.Timeouts.Handshake / 10); err != nil {
+			r.refuseClient(err)
+		}
+	}
+	r.conclude(h, o)
+	return r
+}
+
+// verifiedName is what the client takes for the server's name.
+func verifiedName(t Target, o Options) string {
+	name := cmp.Or(o.ServerName, t.Host)
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return addr.WithZone("").String()
+	}
+	return strings.TrimSuffix(name, ".")
+}
+
+// judge asks both judges about the chain.
+func (r *Result) judge(h *handshake, o Options) {
+	if len(h.certs) == 0 {
+		if h.err != nil && h.dialed {
+			r.Go = &GoVerdict{Error: printable(h.err)}
+			r.goErr = h.err
+		}
+		return
+	}
+	r.goErr = verify.Go{Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now}.Verify()
+	// What is verified comes before what is wrong with the rest of a handshake,
+	// except for a protocol that keeps Go's clients from seeing a certificate.
+	if h.err != nil && (r.goErr == nil || h.permissive) {
+		r.goErr = h.err
+	}
+	r.Go = &GoVerdict{OK: r.goErr == nil, Error: printable(r.goErr)}
+	verdict := verify.OpenSSL{
+		Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
+	}.SClient()
+	r.OpenSSL = openSSLVerdict(verdict)
+	r.Faults = chainFaults(h.certs, o.Trusted)
+}
+
+// refuseClient notes that the server wants another client certificate.
+func (r *Result) refuseClient(err error) {
+	r.clientErr = err
+	if r.goErr == nil {
+		r.goErr = err
+		r.Go = &GoVerdict{Error: printable(err)}
+	}
+}
+
+// isTimeout is true when time ran out, whoever noticed first.
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func printable(err error) string {
+	if err == nil {
+		return ""
+	}
+	const most = 1000 // a server can have a million names, and Go lists them
+	text := pki.Printable(err.Error())
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + " …"
+	}
+	return text
+}

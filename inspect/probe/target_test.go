@@ -1,0 +1,104 @@
+package probe
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseTarget(t *testing.T) {
+	tests := []struct {
+		text string
+		want Target
+	}{
+		{"reg.local", Target{Host: "reg.local", Port: "443"}},
+		{"Reg.Local:5000", Target{Host: "reg.local", Port: "5000"}},
+		{"my_registry:5000", Target{Host: "my_registry", Port: "5000"}},
+		{"10.96.0.50", Target{Host: "10.96.0.50", Port: "443"}},
+		{"10.96.0.50:0443", Target{Host: "10.96.0.50", Port: "443"}},
+		{"::1", Target{Host: "::1", Port: "443"}},
+		{"[::1]", Target{Host: "::1", Port: "443"}},
+		{"[2001:DB8::1]:5000", Target{Host: "2001:db8::1", Port: "5000"}},
+		{"fe80::1%eth0", Target{Host: "fe80::1%eth0", Port: "443"}},
+		{"https://reg.local", Target{Host: "reg.local", Port: "443"}},
+		{"HTTPS://reg.local:5000/v2/_catalog?n=1#x", Target{Host: "reg.local", Port: "5000"}},
+		{"http://reg.local/", Target{Plain: true, Host: "reg.local", Port: "80"}},
+		{"http://[::1]:5000", Target{Plain: true, Host: "::1", Port: "5000"}},
+		{"https://reg.local/some page", Target{Host: "reg.local", Port: "443"}},
+		{"10.96.0.50/hello-world:latest", Target{Host: "10.96.0.50", Port: "443", Repository: "hello-world", Reference: "latest"}},
+		{"10.96.0.50/hello-world", Target{Host: "10.96.0.50", Port: "443", Repository: "hello-world", Reference: "latest"}},
+		{"reg:5000/team/app:1.2", Target{Host: "reg", Port: "5000", Repository: "team/app", Reference: "1.2"}},
+		{"reg:5000/app:1@sha256:ab", Target{Host: "reg", Port: "5000", Repository: "app", Reference: "sha256:ab"}},
+		{"docker://reg:5000/app", Target{Host: "reg", Port: "5000", Repository: "app", Reference: "latest"}},
+		{"bücher.example", Target{Host: "xn--bcher-kva.example", Port: "443"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			got, err := ParseTarget(tt.text)
+			require.NoError(t, err)
+			tt.want.Text = tt.text
+			assert.Equal(t, tt.want, got)
+		})
+	}
+}
+
+func TestParseTargetRefuses(t *testing.T) {
+	tests := []struct{ text, says string }{
+		{"", "empty"},
+		{":443", ""},
+		{"reg.local:", "no port"},
+		{"reg.local:0", "no port"},
+		{"reg.local:65536", "no port"},
+		{"ubuntu:latest", "needs its registry's host in front"},
+		{"::1:::5000", "[2001:db8::1]:5000"},
+		{"[::1", "[2001:db8::1]:5000"},
+		{"[::1]5000", "[2001:db8::1]:5000"},
+		{"[reg.local]:5000", "[2001:db8::1]:5000"},
+		{"user:secret@reg.local", "credentials"},
+		{"https://user:secret@reg.local", "credentials"},
+		{"ftp://reg.local", "scheme"},
+		{"*.example.com", "wildcard"},
+		{"10.0.0.0/24", "a network"},
+		{"reg.local/UPPER", "not an image reference"},
+		{"reg.local/a/../b", "not an image reference"},
+		{"a b", ""},
+		{"reg\x00.local", ""},
+		{strings.Repeat("a", maxTarget+1), "at most"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			_, err := ParseTarget(tt.text)
+			require.Error(t, err)
+			assert.Contains(t, err.Error(), tt.says)
+			assert.NotContains(t, err.Error(), "secret")
+		})
+	}
+}
+
+func FuzzParseTarget(f *testing.F) {
+	for _, s := range []string{"reg.local", "[::1]:5000", "https://a.b/c:d@e", "10.0.0.1/hello:latest", "http://x", "::", "a:1/b@c"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := ParseTarget(text)
+		if err != nil {
+			return
+		}
+		host, port, err := net.SplitHostPort(got.Address())
+		require.NoError(t, err)
+		require.Equal(t, got.Host, host)
+		n, err := strconv.ParseUint(port, 10, 16)
+		require.NoError(t, err)
+		require.NotZero(t, n)
+		require.False(t, strings.ContainsAny(got.Host, " \r\n/@?#\x00"), got.Host)
+		require.NotContains(t, "/"+got.Repository+"/", "/../")
+		require.False(t, strings.ContainsAny(got.Repository+got.Reference, " \r\n?#%\\\x00"))
+		again, err := ParseTarget(got.Address())
+		require.NoError(t, err)
+		require.Equal(t, got.Address(), again.Address())
+	})
+}

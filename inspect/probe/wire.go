@@ -1,0 +1,222 @@
+package probe
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"net"
+	"strings"
+
+	"golang.org/x/crypto/chacha20poly1305"
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// maxRecorded bounds what is kept of a handshake, in bytes. crypto/tls takes no
+// Certificate message above 256 KiB; the rest of a handshake is far below 64.
+const maxRecorded = 320 << 10
+
+// recorder keeps what the server sends during the handshake: where crypto/tls
+// refuses a certificate, it keeps the chain to itself.
+type recorder struct {
+	net.Conn
+	received bytes.Buffer
+	stopped  bool
+}
+
+func (r *recorder) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	if !r.stopped {
+		r.received.Write(p[:min(n, maxRecorded-r.received.Len())])
+	}
+	return n, err
+}
+
+// stop frees the memory, once the handshake is done.
+func (r *recorder) stop() { r.stopped, r.received = true, bytes.Buffer{} }
+
+// hello is what a server's own messages say before anything is verified.
+type hello struct {
+	version, cipher uint16
+	group           tls.CurveID
+	// certs are the certificates as served, as DER.
+	certs [][]byte
+}
+
+// Types of records and of handshake messages (RFC 8446, 5.1 and 4).
+const (
+	recordAlert       = 21
+	recordHandshake   = 22
+	recordApplication = 23
+
+	messageServerHello = 2
+	messageCertificate = 11
+)
+
+// readHello reads the server's half of a handshake up to its certificates.
+// TLS 1.3 encrypts them; keyLog, in the format of NSS, holds the key.
+func readHello(received, keyLog []byte) (h hello) {
+	records := cryptobyte.String(received)
+	var messages []byte // of handshake records, not read yet
+	var opener *opener
+	for len(h.certs) == 0 {
+		var kind uint8
+		var payload cryptobyte.String
+		if !records.ReadUint8(&kind) || !records.Skip(2) || !records.ReadUint16LengthPrefixed(&payload) {
+			return h
+		}
+		body := []byte(payload)
+		if kind == recordApplication && opener != nil {
+			if kind, body = opener.open(payload); body == nil {
+				return h
+			}
+		}
+		if kind != recordHandshake {
+			continue
+		}
+		messages = append(messages, body...)
+		for len(h.certs) == 0 {
+			in := cryptobyte.String(messages)
+			var message uint8
+			var content cryptobyte.String
+			if !in.ReadUint8(&message) || !in.ReadUint24LengthPrefixed(&content) {
+				break
+			}
+			messages = in
+			switch message {
+			case messageServerHello:
+				h.readServerHello(content)
+				if h.version == tls.VersionTLS13 {
+					opener = newOpener(h.cipher, keyLog)
+				}
+			case messageCertificate:
+				h.readCertificates(content)
+			}
+		}
+	}
+	return h
+}
+
+// readServerHello reads RFC 8446, 4.1.3.
+func (h *hello) readServerHello(in cryptobyte.String) {
+	var session, extensions cryptobyte.String
+	var version, suite uint16
+	if !in.ReadUint16(&version) || !in.Skip(32) || !in.ReadUint8LengthPrefixed(&session) ||
+		!in.ReadUint16(&suite) || !in.Skip(1) {
+		return
+	}
+	h.version, h.cipher = version, suite
+	if !in.ReadUint16LengthPrefixed(&extensions) {
+		return
+	}
+	for !extensions.Empty() {
+		var kind uint16
+		var data cryptobyte.String
+		if !extensions.ReadUint16(&kind) || !extensions.ReadUint16LengthPrefixed(&data) {
+			return
+		}
+		switch kind {
+		case 43: // supported_versions
+			data.ReadUint16(&h.version)
+		case 51: // key_share
+			data.ReadUint16((*uint16)(&h.group))
+		}
+	}
+}
+
+// readCertificates reads RFC 8446, 4.4.2 or RFC 5246, 7.4.2.
+func (h *hello) readCertificates(in cryptobyte.String) {
+	var list, skipped cryptobyte.String
+	if h.version == tls.VersionTLS13 && !in.ReadUint8LengthPrefixed(&skipped) {
+		return
+	}
+	if !in.ReadUint24LengthPrefixed(&list) {
+		return
+	}
+	for !list.Empty() {
+		var cert cryptobyte.String
+		if !list.ReadUint24LengthPrefixed(&cert) {
+			return
+		}
+		if h.version == tls.VersionTLS13 && !list.ReadUint16LengthPrefixed(&skipped) {
+			return
+		}
+		h.certs = append(h.certs, bytes.Clone(cert))
+	}
+}
+
+// opener decrypts the server's handshake records of TLS 1.3.
+type opener struct {
+	aead     cipher.AEAD
+	iv       []byte
+	sequence uint64
+}
+
+// newOpener gives nil when the key is not in keyLog.
+func newOpener(suite uint16, keyLog []byte) *opener {
+	newHash, length := sha256.New, 16
+	switch suite {
+	case tls.TLS_AES_256_GCM_SHA384:
+		newHash, length = sha512.New384, 32
+	case tls.TLS_CHACHA20_POLY1305_SHA256:
+		length = chacha20poly1305.KeySize
+	}
+	for line := range strings.Lines(string(keyLog)) {
+		fields := strings.Fields(line)
+		if len(fields) != 3 || fields[0] != "SERVER_HANDSHAKE_TRAFFIC_SECRET" {
+			continue
+		}
+		secret, err := hex.DecodeString(fields[2])
+		if err != nil {
+			return nil
+		}
+		key, err := expandLabel(newHash, secret, "key", length)
+		if err != nil {
+			return nil
+		}
+		iv, err := expandLabel(newHash, secret, "iv", 12)
+		if err != nil {
+			return nil
+		}
+		o := &opener{iv: iv}
+		if suite == tls.TLS_CHACHA20_POLY1305_SHA256 {
+			o.aead, err = chacha20poly1305.New(key)
+		} else if block, e := aes.NewCipher(key); e == nil {
+			o.aead, err = cipher.NewGCM(block)
+		}
+		if err != nil || o.aead == nil {
+			return nil
+		}
+		return o
+	}
+	return nil
+}
+
+// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, 7.1).
+func expandLabel(newHash func() hash.Hash, secret []byte, label string, length int) ([]byte, error) {
+	label = "tls13 " + label
+	info := string([]byte{byte(length >> 8), byte(length), byte(len(label))}) + label + "\x00"
+	return hkdf.Expand(newHash, secret, info, length)
+}
+
+// open gives the type and content of a record, nil when it does not decrypt.
+func (o *opener) open(payload []byte) (kind uint8, content []byte) {
+	nonce := bytes.Clone(o.iv)
+	for i, b := range binary.BigEndian.AppendUint64(nil, o.sequence) {
+		nonce[4+i] ^= b
+	}
+	o.sequence++
+	header := []byte{recordApplication, 3, 3, byte(len(payload) >> 8), byte(len(payload))}
+	plain, err := o.aead.Open(nil, nonce, payload, header)
+	plain = bytes.TrimRight(plain, "\x00")
+	if err != nil || len(plain) == 0 {
+		return 0, nil
+	}
+	return plain[len(plain)-1], plain[:len(plain)-1]
+}
