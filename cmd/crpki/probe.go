@@ -45,6 +45,11 @@ OpenSSL's, with the number and words of openssl s_client at the security level
 of --auth-level. What is trusted are the certificates of --ca-file alone, or
 with --system, and when neither is given, those of this machine.
 
+Then it sends GET /v2/, without credentials: 200 and 401 both mean that a client
+comes through to a registry. The host that gives tokens, and those to which the
+server redirects, are shaken hands with and judged likewise. A server that is not
+on this machine itself cannot send crpki to an address of this machine.
+
 Exits with 0 when every server is trusted, with 1 when one is refused or does not
 speak TLS, with 3 when one could not be reached and none is refused. With -q only
 the verdict is printed, a line for each target.`,
@@ -55,6 +60,7 @@ the verdict is printed, a line for each target.`,
 			&cli.IntFlag{Name: "auth-level", Value: 2, Usage: "security `LEVEL` of openssl s_client: 2 is that of Debian, Ubuntu and OpenSSL 3.2", Category: aboutTrust},
 			&cli.StringFlag{Name: "servername", Aliases: []string{"sni"}, Usage: "send and verify `NAME`, not the host to connect to", Category: aboutConnection},
 			&cli.DurationFlag{Name: "timeout", Value: probe.DefaultTimeouts.Total, Usage: "`TIME` for each target", Category: aboutConnection},
+			&cli.BoolFlag{Name: "tls-only", Usage: "shake hands, and do not ask for /v2/", Category: aboutConnection},
 			&cli.BoolFlag{Name: "show-certs", Usage: "print the certificates as served, as PEM", Category: aboutReport},
 			&cli.StringFlag{Name: "save-chain", Usage: "write the certificates as served to `PATH`", TakesFile: true, Category: aboutReport},
 			outputFlag("text", "json", "yaml"),
@@ -134,7 +140,7 @@ func probeJobs(ctx context.Context, targets []probe.Target, o probe.Options) ite
 }
 
 func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
-	o = probe.Options{Now: e.now, AuthLevel: c.Int("auth-level"), Timeouts: probe.Timeouts{Total: c.Duration("timeout")}}
+	o = probe.Options{Now: e.now, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Timeouts: probe.Timeouts{Total: c.Duration("timeout")}}
 	if o.AuthLevel < 0 || o.AuthLevel > 5 {
 		return o, usageErrorf("--auth-level %d is none of 0 to 5", o.AuthLevel)
 	}
@@ -306,6 +312,43 @@ func writeProbe(w io.Writer, r probe.Result) {
 		}
 		line(label, "%d: %s", f.Index, f.Text)
 	}
+	if g := r.Registry; g != nil {
+		line("Registry", "%s", describeRegistry(g))
+		for _, to := range g.Redirects {
+			line("", "redirected to %s", to)
+		}
+	}
+	for _, endpoint := range r.Endpoints {
+		fmt.Fprintf(w, "%s ", endpoint.Role)
+		writeProbe(w, endpoint)
+	}
+}
+
+func describeRegistry(g *probe.Registry) string {
+	var parts []string
+	if g.Status != 0 {
+		parts = append(parts, fmt.Sprintf("GET /v2/ gives %d", g.Status))
+	}
+	if g.Version != "" {
+		parts = append(parts, g.Version)
+	}
+	if c := g.Challenge; c != nil {
+		text := c.Scheme + " " + c.Realm
+		if c.Service != "" {
+			text += ", service " + c.Service
+		}
+		if c.Scope != "" {
+			text += ", scope " + c.Scope
+		}
+		parts = append(parts, text)
+	}
+	if g.Server != "" {
+		parts = append(parts, "server "+g.Server)
+	}
+	if g.Error != "" {
+		parts = append(parts, g.Error)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func describeTLS(t *probe.TLS) string {

@@ -48,22 +48,36 @@ type Options struct {
 	Timeouts   Timeouts
 	// Now is the time for which certificates are judged.
 	Now time.Time
+	// TLSOnly leaves out GET /v2/.
+	TLSOnly bool
 	// Dial opens connections; nil is the network itself.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// noLocal refuses to connect to this machine or its links.
+	noLocal bool
 }
 
 func (o Options) withDefaults() Options {
 	o.Timeouts.Connect = cmp.Or(o.Timeouts.Connect, DefaultTimeouts.Connect)
 	o.Timeouts.Handshake = cmp.Or(o.Timeouts.Handshake, DefaultTimeouts.Handshake)
 	o.Timeouts.Total = cmp.Or(o.Timeouts.Total, DefaultTimeouts.Total)
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
 	return o
 }
 
 func (o Options) dial(ctx context.Context, t Target) (net.Conn, error) {
-	return o.Dial(ctx, "tcp", t.Address())
+	if o.noLocal {
+		if addr, err := netip.ParseAddr(t.Host); err == nil && isLocal(addr) {
+			return nil, errLocal
+		}
+	}
+	if o.Dial != nil {
+		return o.Dial(ctx, "tcp", t.Address())
+	}
+	d := new(net.Dialer)
+	if o.noLocal {
+		d.ControlContext = refuseLocal
+	}
+	return d.DialContext(ctx, "tcp", t.Address())
 }
 
 // Probe looks at one target. It never fails: what went wrong is in the result.
@@ -71,20 +85,42 @@ func Probe(ctx context.Context, t Target, o Options) Result {
 	o = o.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, o.Timeouts.Total)
 	defer cancel()
-	r := Result{Target: t.Text, Host: verifiedName(t, o), Port: t.Port, At: o.Now.UTC().Truncate(time.Second), Trust: o.TrustName}
+	if t.Plain {
+		r := newResult(t, o)
+		r.plain(ctx, t, o)
+		return r
+	}
+	r, h := observe(ctx, t, o)
+	h.close()
+	return r
+}
+
+func newResult(t Target, o Options) Result {
+	return Result{
+		Target: t.Text, Host: verifiedName(t, o), Port: t.Port, At: o.Now.UTC().Truncate(time.Second),
+		Trust: o.TrustName, Chain: []Certificate{},
+	}
+}
+
+// observe looks at one server that should speak TLS. The caller closes the
+// connection.
+func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
+	r := newResult(t, o)
 	h := o.shake(ctx, t, r.Host)
-	defer h.close()
-	r.Address = h.address
-	r.certs = h.certs
+	r.Address, r.certs = h.address, h.certs
 	r.describe(h)
 	r.judge(h, o)
-	if h.err == nil && h.asked != nil && h.state.Version == tls.VersionTLS13 {
+	switch {
+	case h.err != nil && !h.permissive || h.conn == nil || !h.state.HandshakeComplete:
+	case !o.TLSOnly:
+		r.askRegistry(ctx, h, t, o)
+	case h.asked != nil && h.state.Version == tls.VersionTLS13:
 		if err := h.refusal(o.Timeouts.Handshake / 10); err != nil {
 			r.refuseClient(err)
 		}
 	}
 	r.conclude(h, o)
-	return r
+	return r, h
 }
 
 // verifiedName is what the client takes for the server's name.

@@ -134,6 +134,13 @@ func look(t testing.TB, address string, o Options) Result {
 	t.Helper()
 	target, err := ParseTarget(address)
 	require.NoError(t, err)
+	o.Now, o.AuthLevel, o.TLSOnly = noon, 2, true
+	return lookFurther(t, target, o)
+}
+
+// lookFurther asks for /v2/ too.
+func lookFurther(t testing.TB, target Target, o Options) Result {
+	t.Helper()
 	o.Now, o.AuthLevel = noon, 2
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()

@@ -55,6 +55,13 @@ type Result struct {
 	// Faults are those of the chain as served.
 	Faults []Fault `json:"faults,omitempty"`
 
+	// Registry is the answer to GET /v2/.
+	Registry *Registry `json:"registry,omitempty"`
+	// Role says why an endpoint was looked at: "token realm", "redirect".
+	Role string `json:"role,omitempty"`
+	// Endpoints are the other hosts to which a client would go.
+	Endpoints []Result `json:"endpoints,omitempty"`
+
 	certs     []pki.Cert
 	goErr     error
 	clientErr error
@@ -138,7 +145,6 @@ type Certificate struct {
 
 // describe fills in what the handshake showed.
 func (r *Result) describe(h *handshake) {
-	r.Chain = []Certificate{}
 	for _, c := range h.certs {
 		r.Chain = append(r.Chain, describeCert(c, r.At))
 	}

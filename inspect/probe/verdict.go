@@ -28,13 +28,29 @@ func (r *Result) conclude(h *handshake, o Options) {
 	case len(h.certs) == 0:
 		r.noHandshake(h.err)
 	case r.Go.OK && r.OpenSSL.OK:
-		r.Status, r.Verdict = Trusted, "trusted"
+		r.trusted()
 	default:
 		r.refused(h, o)
 	}
 }
 
-// address is what to put behind crpki probe to come here again.
+// trusted adds what else keeps a client from pulling.
+func (r *Result) trusted() {
+	r.Status, r.Verdict = Trusted, "trusted"
+	for _, e := range r.Endpoints {
+		if e.Status != Trusted {
+			r.Status, r.Cause, r.Fix = e.Status, e.Cause, e.Fix
+			r.Verdict = fmt.Sprintf("trusted, but its %s %s is not: %s", e.Role, net.JoinHostPort(e.Host, e.Port), e.Verdict)
+			return
+		}
+	}
+	if g := r.Registry; g != nil && g.Error != "" {
+		r.Verdict = "trusted, but no registry answers"
+		r.Cause = g.Error
+	}
+}
+
+// again is what to put behind crpki probe to come here again.
 func (r *Result) again() string {
 	if r.Port == "443" && !strings.Contains(r.Host, ":") {
 		return r.Host
@@ -57,6 +73,8 @@ func (r *Result) unreachable(err error) {
 		r.Cause = "nothing listens on port " + r.Port
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
+	case errors.Is(err, errLocal):
+		r.Verdict = "not followed to an address of this machine"
 	case isTimeout(err):
 		r.Verdict = "unreachable: no answer in time"
 		r.Cause = "the address does not exist, or a firewall drops what is sent there"
