@@ -204,6 +204,10 @@ var hostileUses = []string{
 	"verify tls.p12 --ca-file certs/ca.crt --password-file BAD",
 	"probe 127.0.0.1:1 --ca-file BAD",
 	"probe 127.0.0.1:1 --ca-file tls.p12 --password-file BAD",
+	"serve --cert BAD --for 1ms --listen 127.0.0.1:0",
+	"serve --cert certs/tls.crt --key BAD --for 1ms --listen 127.0.0.1:0",
+	"serve --cert certs/tls.crt --ca-file BAD --for 1ms --listen 127.0.0.1:0",
+	"serve --cert tls.p12 --password-file BAD --for 1ms --listen 127.0.0.1:0",
 }
 
 // told are the commands that tell in their report, on standard output, what they

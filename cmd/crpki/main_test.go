@@ -31,9 +31,12 @@ func TestScript(t *testing.T) {
 			// Home is an empty folder, and no CRPKI_ variable of the developer's is seen.
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("CRPKI_TEST_UID", strconv.Itoa(os.Getuid()))
+			servers := new(stack)
+			env.Values[running] = servers
+			env.Defer(servers.stopAll)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "s_server": cmdSServer},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "s_server": cmdSServer, "serve": cmdServe},
 	})
 }
 

@@ -182,6 +182,8 @@ printf 'apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: 
 					t.Setenv("CRPKI_FORCE", "true")
 					t.Setenv("CRPKI_PASSWORD_FILE", "secret")
 					t.Setenv("CRPKI_KEY_PASSWORD_FILE", "secret")
+					t.Setenv("CRPKI_LISTEN", "127.0.0.1:0")
+					t.Setenv("CRPKI_FOR", "50ms")
 					line, _, _ := strings.Cut(line, " && ") // what others do then
 					var b bytes.Buffer
 					cmd := exec.Command("sh", "-ec", line)

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -68,8 +67,12 @@ func newImage() (image, error) {
 	}
 	index.SchemaVersion, index.MediaType = 2, typeIndex
 	for _, p := range []platform{
-		{"linux", "amd64", ""}, {"linux", "arm64", "v8"}, {"linux", "arm", "v7"},
-		{"linux", "ppc64le", ""}, {"linux", "riscv64", ""}, {"linux", "s390x", ""},
+		{"linux", "amd64", ""},
+		{"linux", "arm64", "v8"},
+		{"linux", "arm", "v7"},
+		{"linux", "ppc64le", ""},
+		{"linux", "riscv64", ""},
+		{"linux", "s390x", ""},
 	} {
 		config, m := newManifest(p, layer, diffID)
 		img.blobs = append(img.blobs, config)
@@ -86,25 +89,37 @@ func newImage() (image, error) {
 func (i image) digest() string { return digest(i.manifests[len(i.manifests)-1].data) }
 
 func newLayer() (layer []byte, diffID string, err error) {
-	var plain, packed bytes.Buffer
-	t := tar.NewWriter(&plain)
-	if err := t.WriteHeader(&tar.Header{Name: "hello.txt", Mode: 0o644, Size: int64(len(greeting)), Typeflag: tar.TypeReg}); err != nil {
-		return nil, "", err
-	}
-	if _, err := t.Write([]byte(greeting)); err != nil {
-		return nil, "", err
-	}
-	if err := t.Close(); err != nil {
-		return nil, "", err
-	}
+	plain := tarball("hello.txt", greeting)
+	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	if _, err := z.Write(plain.Bytes()); err != nil {
+	if _, err := z.Write(plain); err != nil {
 		return nil, "", err
 	}
 	if err := z.Close(); err != nil {
 		return nil, "", err
 	}
-	return packed.Bytes(), digest(plain.Bytes()), nil
+	return packed.Bytes(), digest(plain), nil
+}
+
+// tarball is a tar archive with one file (POSIX.1-1988, ustar). It is written by
+// hand since archive/tar brings os/user along, which with cgo needs a C library.
+func tarball(name, content string) []byte {
+	const block = 512
+	header := make([]byte, block)
+	copy(header[0:], name)
+	copy(header[100:], "0000644\x000000000\x000000000\x00")                // mode, owner, group
+	copy(header[124:], fmt.Sprintf("%011o\x00%011o\x00", len(content), 0)) // size, time
+	copy(header[148:], "        ")                                         // the checksum while it is computed
+	copy(header[156:], "0")                                                // a file
+	copy(header[257:], "ustar\x0000")
+	sum := 0
+	for _, b := range header {
+		sum += int(b)
+	}
+	copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+	archive := append(header, content...)
+	padding := (block-len(content)%block)%block + 2*block // two empty blocks end it
+	return append(archive, make([]byte, padding)...)
 }
 
 func newManifest(p platform, layer []byte, diffID string) (config, manifest []byte) {

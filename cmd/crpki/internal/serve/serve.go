@@ -146,6 +146,11 @@ func (p plainer) Write(message []byte) (int, error) {
 		if alert, ok := strings.CutPrefix(why, "remote error: tls: "); ok {
 			why = "the client says: " + alert
 		}
+		// OpenSSL's clients send their alert unencrypted in TLS 1.3, and Go takes
+		// it for a broken record.
+		if strings.HasSuffix(why, "tls: bad record MAC") {
+			why += ", as when a client of OpenSSL refuses the certificate"
+		}
 		text = address + " handshake failed: " + why
 	}
 	p(text)
