@@ -42,9 +42,10 @@ crpki serve --fault expired
 crpki serve --fault list
 
 Serves one tiny image, hello-world, from memory, and prints how to pull it with
-several clients. The certificates are sent as they are in the file, also those
-that clients refuse: to find that out is what this is for. A line on standard
-error tells of each request, and of each client that went away.
+several clients; it holds a file of text, and nothing to run. The certificates
+are sent as they are in the file, also those that clients refuse: to find that
+out is what this is for. A line on standard error tells of each request, and of
+each client that went away.
 
 What clients need to trust the server is written below --client-dir, one folder
 for the registry as in /etc/docker/certs.d: ca.crt, and for --fault mtls also

@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -20,6 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/crpki/crpki/cmd/crpki/internal/serve"
+	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/format"
 )
 
 // served is `crpki serve` in a process of its own.
@@ -156,6 +161,30 @@ func TestServeSkopeo(t *testing.T) {
 	out, err = skopeo("inspect", "docker://"+s.Image)
 	require.Error(t, err)
 	assert.Contains(t, out, "x509: certificate signed by unknown authority")
+}
+
+// TestServeTwoSAN: a certificate that Go's parser refuses is served all the same.
+func TestServeTwoSAN(t *testing.T) {
+	fault, _ := serve.Find("two-san")
+	id, err := serve.NewIdentity(fault, pki.Names{{Kind: pki.IP, Value: "127.0.0.1"}}, time.Now())
+	require.NoError(t, err)
+	dir := t.TempDir()
+	var chain []byte
+	for _, der := range id.Certificate.Certificate {
+		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	key, err := format.EncodeKey(id.Certificate.PrivateKey.(crypto.Signer))
+	require.NoError(t, err)
+	for name, data := range map[string][]byte{"tls.crt": chain, "tls.key": key, "ca.crt": format.EncodeCerts(id.CA)} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
+	}
+	s, err := startServe(dir, append(os.Environ(), "TMPDIR="+t.TempDir()), "--cert", "tls.crt")
+	require.NoError(t, err, &s.stderr)
+	t.Cleanup(func() { assert.NoError(t, s.stop()) })
+
+	_, err = tls.Dial("tcp", s.Address, &tls.Config{InsecureSkipVerify: true})
+	assert.ErrorContains(t, err, "certificate contains duplicate extension")
+	assert.FileExists(t, s.CAFile)
 }
 
 // TestServePrintsWhatWorks runs the commands that are printed.

@@ -130,9 +130,8 @@ func newManifest(p platform, layer []byte, diffID string) (config, manifest []by
 		}
 		configFile struct {
 			platform
-			Created string              `json:"created"`
-			Config  map[string][]string `json:"config"`
-			RootFS  rootFS              `json:"rootfs"`
+			Created string `json:"created"`
+			RootFS  rootFS `json:"rootfs"`
 		}
 		manifestFile struct {
 			SchemaVersion int          `json:"schemaVersion"`
@@ -143,7 +142,6 @@ func newManifest(p platform, layer []byte, diffID string) (config, manifest []by
 	)
 	config = encode(configFile{
 		platform: p, Created: "1970-01-01T00:00:00Z",
-		Config: map[string][]string{"Cmd": {"/hello"}},
 		RootFS: rootFS{"layers", []string{diffID}},
 	})
 	return config, encode(manifestFile{2, typeManifest, describe(typeConfig, config), []descriptor{describe(typeLayer, layer)}})
