@@ -32,6 +32,8 @@ func probeCommand(e *env) *cli.Command {
 		Description: `crpki probe 10.96.0.50 --ca-file certs/ca.crt
 # the chain exactly as the server sends it
 crpki probe reg.example.com:5000 --save-chain served.pem
+# a whole fleet, for a monitor
+crpki probe --targets-from registries.txt --ca-file certs/ca.crt --fail-days 14 -o prometheus
 # by another name than the one to connect to
 crpki probe 127.0.0.1:5000 --servername reg.example.com --ca-file certs/ca.crt
 
@@ -50,21 +52,42 @@ comes through to a registry. The host that gives tokens, and those to which the
 server redirects, are shaken hands with and judged likewise. A server that is not
 on this machine itself cannot send crpki to an address of this machine.
 
+Through a proxy it goes with --proxy, or when HTTPS_PROXY or ALL_PROXY says so and
+NO_PROXY does not keep the host from it.
+
+-o json writes an object, for several targets one on a line. -o openssl writes the
+lines that scripts look for in the output of openssl s_client. -o nagios exits as
+monitors expect of a plugin, with 1 for a warning and 2 for everything bad.
+
 Exits with 0 when every server is trusted, with 1 when one is refused or does not
 speak TLS, with 3 when one could not be reached and none is refused. With -q only
 the verdict is printed, a line for each target.`,
-		ArgsUsage: "TARGET...",
+		ArgsUsage: "[TARGET...]",
 		Flags: slices.Concat([]cli.Flag{
+			&cli.StringFlag{Name: "targets-from", Usage: "`FILE` with more targets, one on a line; # begins a comment, - is standard input", TakesFile: true, Category: aboutConnection},
 			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` or folder with the certificates that clients trust (repeatable)", TakesFile: true, Category: aboutTrust},
 			&cli.BoolFlag{Name: "system", Usage: "trust what this machine trusts, also with --ca-file", Category: aboutTrust},
 			&cli.IntFlag{Name: "auth-level", Value: 2, Usage: "security `LEVEL` of openssl s_client: 2 is that of Debian, Ubuntu and OpenSSL 3.2", Category: aboutTrust},
 			&cli.StringFlag{Name: "servername", Aliases: []string{"sni"}, Usage: "send and verify `NAME`, not the host to connect to", Category: aboutConnection},
+			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to an address for a host: `HOST:ADDRESS`, or HOST:PORT:ADDRESS (repeatable)", Category: aboutConnection},
+			&cli.StringFlag{Name: "connect-to", Usage: "connect to `HOST:PORT`, whatever the target says", Category: aboutConnection},
+			&cli.BoolFlag{Name: "all-addresses", Usage: "look at each address of a host by itself", Category: aboutConnection},
+			&cli.StringFlag{Name: "proxy", Usage: "connect through the proxy at `URL`, http or socks5", Category: aboutConnection},
+			&cli.StringFlag{Name: "cert", Usage: "`FILE` with a client certificate and its chain, as PEM or PKCS#12", TakesFile: true, Category: aboutConnection},
+			&cli.StringFlag{Name: "key", Usage: "`FILE` with the private key of --cert, when it is not in there", TakesFile: true, Category: aboutConnection},
 			&cli.DurationFlag{Name: "timeout", Value: probe.DefaultTimeouts.Total, Usage: "`TIME` for each target", Category: aboutConnection},
+			&cli.DurationFlag{Name: "connect-timeout", Usage: "`TIME` for a TCP connection, when it is less than --timeout", Category: aboutConnection},
+			&cli.DurationFlag{Name: "handshake-timeout", Usage: "`TIME` for a TLS handshake, when it is less than --timeout", Category: aboutConnection},
+			&cli.IntFlag{Name: "retries", Usage: "try `N` times more when no connection comes about", Category: aboutConnection},
+			&cli.IntFlag{Name: "concurrency", Value: 16, Usage: "look at `N` targets at a time", Category: aboutConnection},
 			&cli.BoolFlag{Name: "tls-only", Usage: "shake hands, and do not ask for /v2/", Category: aboutConnection},
+			&cli.BoolFlag{Name: "protocols", Usage: "try TLS 1.0 to 1.3 one by one", Category: aboutConnection},
+			&cli.IntFlag{Name: "warn-days", Usage: "warn when the chain is valid for less than `N` days", Category: aboutReport},
+			&cli.IntFlag{Name: "fail-days", Usage: "refuse when the chain is valid for less than `N` days", Category: aboutReport},
 			&cli.BoolFlag{Name: "show-certs", Usage: "print the certificates as served, as PEM", Category: aboutReport},
 			&cli.StringFlag{Name: "save-chain", Usage: "write the certificates as served to `PATH`", TakesFile: true, Category: aboutReport},
-			outputFlag("text", "json", "yaml"),
-		}, describedPasswordFlags("", "of PKCS#12 files", aboutTrust)),
+			outputFlag("text", "json", "yaml", "openssl", "nagios", "prometheus"),
+		}, describedPasswordFlags("", "of encrypted keys and PKCS#12 files", aboutTrust)),
 		Action: e.probe,
 	}
 }
@@ -77,10 +100,19 @@ type probeReport struct {
 	worst  int
 	count  int
 	served []pki.Cert
+	// kept are the results, for formats that say all at once.
+	kept []probe.Result
 }
 
+// maxConcurrency bounds --concurrency: each connection takes a file descriptor.
+const maxConcurrency = 1000
+
 func (e *env) probe(c *cli.Context) error {
-	targets, err := parseTargets(c.Args().Slice())
+	workers := c.Int("concurrency")
+	if workers < 1 || workers > maxConcurrency {
+		return usageErrorf("--concurrency %d is none of 1 to %d", workers, maxConcurrency)
+	}
+	targets, err := e.probeTargets(c)
 	if err != nil {
 		return err
 	}
@@ -93,7 +125,10 @@ func (e *env) probe(c *cli.Context) error {
 	}
 	report := &probeReport{e: e, c: c, many: len(targets) > 1}
 	jobs := probeJobs(c.Context, targets, options)
-	if err := inOrderBy(c.Context, probeWorkers, jobs, report.take); err != nil {
+	if err := inOrderBy(c.Context, workers, jobs, report.take); err != nil {
+		return err
+	}
+	if err := report.finish(); err != nil {
 		return err
 	}
 	if path := c.String("save-chain"); path != "" {
@@ -111,24 +146,6 @@ func (e *env) probe(c *cli.Context) error {
 	}
 }
 
-// probeWorkers is how many targets are probed at a time: they wait more than
-// they compute.
-const probeWorkers = 16
-
-func parseTargets(texts []string) (targets []probe.Target, err error) {
-	for _, text := range texts {
-		t, err := probe.ParseTarget(text)
-		if err != nil {
-			return nil, withHint(usageErrorf("target %q: %w", text, err), "crpki probe --help shows what a target can be")
-		}
-		targets = append(targets, t)
-	}
-	if len(targets) == 0 {
-		return nil, withHint(usageErrorf("crpki probe needs TARGET"), "crpki probe --help shows an example")
-	}
-	return targets, nil
-}
-
 func probeJobs(ctx context.Context, targets []probe.Target, o probe.Options) iter.Seq[func() probe.Result] {
 	return func(yield func(func() probe.Result) bool) {
 		for _, t := range targets {
@@ -137,54 +154,6 @@ func probeJobs(ctx context.Context, targets []probe.Target, o probe.Options) ite
 			}
 		}
 	}
-}
-
-func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
-	o = probe.Options{Now: e.now, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Timeouts: probe.Timeouts{Total: c.Duration("timeout")}}
-	if o.AuthLevel < 0 || o.AuthLevel > 5 {
-		return o, usageErrorf("--auth-level %d is none of 0 to 5", o.AuthLevel)
-	}
-	if o.Timeouts.Total <= 0 {
-		return o, usageErrorf("--timeout %v leaves no time: write 10s", o.Timeouts.Total)
-	}
-	o.Timeouts.Connect, o.Timeouts.Handshake = o.Timeouts.Total, o.Timeouts.Total
-	if name := c.String("servername"); name != "" {
-		n, remarks, err := pki.ParseName(name)
-		if err == nil && n.Kind != pki.DNS && n.Kind != pki.IP {
-			err = fmt.Errorf("%q is neither a DNS name nor an address", name)
-		}
-		if err != nil {
-			return o, usageErrorf("--servername: %w", err)
-		}
-		e.warnings(remarks)
-		o.ServerName = n.Value
-	}
-	o.Trusted, o.TrustName, err = e.probeTrust(c)
-	return o, err
-}
-
-// probeTrust gives what the client trusts, and says which it is.
-func (e *env) probeTrust(c *cli.Context) (trusted []pki.Cert, name string, err error) {
-	files := c.StringSlice("ca-file")
-	var names []string
-	if len(files) > 0 {
-		if trusted, err = e.certsIn(c, files...); err != nil {
-			return nil, "", err
-		}
-		names = append(names, fmt.Sprintf("%s (%s)", strings.Join(files, ", "), count(len(trusted), "certificate")))
-	}
-	if c.Bool("system") || len(files) == 0 {
-		system, err := e.systemCAs()
-		if err != nil && (c.Bool("system") || len(files) > 0) {
-			return nil, "", err
-		}
-		if err != nil {
-			return nil, "nothing: this machine has no CA certificates, and there is no --ca-file", nil
-		}
-		trusted = append(trusted, system...)
-		names = append(names, fmt.Sprintf("this machine's CAs (%s)", count(len(system), "certificate")))
-	}
-	return trusted, strings.Join(names, " and "), nil
 }
 
 // saveChain writes the chain exactly as served, over a chain that was saved
@@ -233,6 +202,11 @@ func (p *probeReport) write(r probe.Result) error {
 			enc.SetIndent("", "  ")
 		}
 		return enc.Encode(r)
+	case "openssl":
+		return writeSClient(w, r)
+	case "nagios", "prometheus":
+		p.kept = append(p.kept, r)
+		return nil
 	case "yaml":
 		if p.many {
 			fmt.Fprintln(w, "---")
@@ -250,6 +224,20 @@ func (p *probeReport) write(r probe.Result) error {
 	if p.c.Bool("show-certs") {
 		_, err := w.Write(pemOf(r.Certs()))
 		return err
+	}
+	return nil
+}
+
+// finish writes what says all at once.
+func (p *probeReport) finish() error {
+	switch p.c.String("output") {
+	case "nagios":
+		if code := writeNagios(p.e.stdout, p.kept, p.c.Int("warn-days"), p.c.Int("fail-days")); code != 0 {
+			return &exitError{code, errSilent}
+		}
+		p.worst = exitOK
+	case "prometheus":
+		return writePrometheus(p.e.stdout, p.kept)
 	}
 	return nil
 }
@@ -283,6 +271,9 @@ func writeProbe(w io.Writer, r probe.Result) {
 	}
 	if r.TLS != nil {
 		line("TLS", "%s", describeTLS(r.TLS))
+		if len(r.Protocols) > 0 {
+			line("Accepts", "%s", describeProtocols(r.Protocols))
+		}
 		if asked := r.TLS.ClientCertificate; asked != nil {
 			line("Client", "%s", describeClientRequest(asked))
 		}
@@ -319,7 +310,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 		}
 	}
 	for _, endpoint := range r.Endpoints {
-		fmt.Fprintf(w, "%s ", endpoint.Role)
+		fmt.Fprintf(w, "\n%s ", endpoint.Role)
 		writeProbe(w, endpoint)
 	}
 }
@@ -367,6 +358,18 @@ func describeTLS(t *probe.TLS) string {
 		parts = append(parts, "no SNI")
 	}
 	return strings.Join(parts, ", ")
+}
+
+func describeProtocols(all []probe.Protocol) string {
+	var yes, no []string
+	for _, p := range all {
+		if p.Accepted {
+			yes = append(yes, p.Version)
+		} else {
+			no = append(no, p.Version)
+		}
+	}
+	return "TLS " + listOr(yes, "none") + "; not " + listOr(no, "none")
 }
 
 func describeClientRequest(asked *probe.ClientRequest) string {

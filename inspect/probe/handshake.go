@@ -28,6 +28,8 @@ type handshake struct {
 	tickets *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
+	// version is the one that is offered alone; 0: those of a Go client.
+	version uint16
 
 	dialed bool
 	err    error
@@ -44,11 +46,11 @@ func (h *handshake) close() {
 // When the server wants an older protocol or cipher than Go's clients offer, a
 // second connection says which; the error stays that of the first.
 func (o Options) shake(ctx context.Context, t Target, serverName string) *handshake {
-	first := o.shakeOnce(ctx, t, serverName, false)
+	first := o.shakeOnce(ctx, t, serverName, 0)
 	if first.err == nil || len(first.certs) > 0 || !isOutdated(first.err) {
 		return first
 	}
-	second := o.shakeOnce(ctx, t, serverName, true)
+	second := o.shakeOnce(ctx, t, serverName, anyVersion)
 	if len(second.certs) == 0 {
 		second.close()
 		return first
@@ -68,16 +70,31 @@ func isOutdated(err error) bool {
 	}, func(s string) bool { return strings.Contains(text, s) })
 }
 
-func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, permissive bool) *handshake {
-	h := &handshake{tickets: new(ticketCache), permissive: permissive}
-	dialCtx, cancel := context.WithTimeout(ctx, o.Timeouts.Connect)
-	defer cancel()
-	raw, err := o.dial(dialCtx, t)
+// anyVersion offers all versions that there are.
+const anyVersion = 0xffff
+
+// protocols finds out which versions the server takes, with a connection each.
+func (o Options) protocols(ctx context.Context, t Target, serverName string) (all []Protocol) {
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
+		h := o.shakeOnce(ctx, t, serverName, version)
+		h.close()
+		p := Protocol{Version: versionName(version), Accepted: h.err == nil || len(h.certs) > 0}
+		if !p.Accepted {
+			p.Error = printable(h.err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, version uint16) *handshake {
+	h := &handshake{tickets: new(ticketCache), permissive: version != 0, version: version}
+	raw, address, err := o.dial(ctx, t)
 	if err != nil {
 		h.err = err
 		return h
 	}
-	h.dialed, h.address = true, raw.RemoteAddr().String()
+	h.dialed, h.address = true, address
 	if deadline, ok := ctx.Deadline(); ok {
 		raw.SetDeadline(deadline)
 	}
@@ -134,6 +151,9 @@ func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *
 	}
 	if h.permissive {
 		c.MinVersion = tls.VersionTLS10
+		if h.version != anyVersion {
+			c.MinVersion, c.MaxVersion = h.version, h.version
+		}
 		for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
 			c.CipherSuites = append(c.CipherSuites, s.ID)
 		}

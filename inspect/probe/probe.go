@@ -10,8 +10,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -50,8 +50,17 @@ type Options struct {
 	Now time.Time
 	// TLSOnly leaves out GET /v2/.
 	TLSOnly bool
-	// Dial opens connections; nil is the network itself.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Protocols finds out which versions of TLS the server takes.
+	Protocols bool
+	// WarnDays and FailDays are how many days a certificate should still be
+	// valid; 0: until now is enough.
+	WarnDays, FailDays int
+	// Resolve gives addresses for hosts, or for host:port.
+	Resolve map[string]string
+	// Proxy gives the proxy for host:port, nil for none.
+	Proxy func(address string) (*url.URL, error)
+	// Retries is how often to try again when no connection comes about.
+	Retries int
 
 	// noLocal refuses to connect to this machine or its links.
 	noLocal bool
@@ -62,22 +71,6 @@ func (o Options) withDefaults() Options {
 	o.Timeouts.Handshake = cmp.Or(o.Timeouts.Handshake, DefaultTimeouts.Handshake)
 	o.Timeouts.Total = cmp.Or(o.Timeouts.Total, DefaultTimeouts.Total)
 	return o
-}
-
-func (o Options) dial(ctx context.Context, t Target) (net.Conn, error) {
-	if o.noLocal {
-		if addr, err := netip.ParseAddr(t.Host); err == nil && isLocal(addr) {
-			return nil, errLocal
-		}
-	}
-	if o.Dial != nil {
-		return o.Dial(ctx, "tcp", t.Address())
-	}
-	d := new(net.Dialer)
-	if o.noLocal {
-		d.ControlContext = refuseLocal
-	}
-	return d.DialContext(ctx, "tcp", t.Address())
 }
 
 // Probe looks at one target. It never fails: what went wrong is in the result.
@@ -118,6 +111,9 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 		if err := h.refusal(o.Timeouts.Handshake / 10); err != nil {
 			r.refuseClient(err)
 		}
+	}
+	if o.Protocols && h.dialed {
+		r.Protocols = o.protocols(ctx, t, r.Host)
 	}
 	r.conclude(h, o)
 	return r, h

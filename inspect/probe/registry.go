@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -159,30 +158,12 @@ func (r *Result) visitRealm(ctx context.Context, c *Challenge, o Options, visite
 // elsewhere are the options for a host that the server at address names: it
 // may not send us to this machine or its links, unless it is there itself.
 func (o Options) elsewhere(address string) Options {
-	o.ServerName, o.TLSOnly = "", true
+	o.ServerName, o.TLSOnly, o.Protocols = "", true, false
 	from, err := netip.ParseAddrPort(address)
 	if err != nil || !isLocal(from.Addr()) {
 		o.noLocal = true
 	}
 	return o
-}
-
-// isLocal is true for addresses that mean something else on each machine:
-// loopback, and link-local ones, where clouds have their metadata.
-func isLocal(a netip.Addr) bool {
-	a = a.Unmap()
-	return a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified()
-}
-
-var errLocal = errors.New("the server names an address on this machine or this link, where crpki does not follow")
-
-// refuseLocal is called with the address before a connection is made.
-func refuseLocal(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err == nil && isLocal(to.Addr()) {
-		return errLocal
-	}
-	return nil
 }
 
 func dialKey(u *url.URL) string {
@@ -356,15 +337,13 @@ func (r *Result) noteTicket(h *handshake) {
 
 // plain looks at a target for which TLS was not asked: a URL with http.
 func (r *Result) plain(ctx context.Context, t Target, o Options) {
-	dialCtx, cancel := context.WithTimeout(ctx, o.Timeouts.Connect)
-	defer cancel()
-	conn, err := o.dial(dialCtx, t)
+	conn, address, err := o.dial(ctx, t)
 	if err != nil {
 		r.unreachable(err)
 		return
 	}
 	defer conn.Close()
-	r.Address = conn.RemoteAddr().String()
+	r.Address = address
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}

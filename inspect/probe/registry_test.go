@@ -173,7 +173,7 @@ func TestRedirects(t *testing.T) {
 func TestElsewhere(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "localhost"} {
 		o := Options{}.elsewhere("10.96.0.50:443").withDefaults()
-		_, err := o.dial(t.Context(), Target{Host: host, Port: "1"})
+		_, _, err := o.dial(t.Context(), Target{Host: host, Port: "1"})
 		assert.ErrorIs(t, err, errLocal, host)
 	}
 	assert.False(t, Options{}.elsewhere("127.0.0.1:5000").noLocal, "it is there itself")

@@ -55,6 +55,8 @@ type Result struct {
 	// Faults are those of the chain as served.
 	Faults []Fault `json:"faults,omitempty"`
 
+	// Protocols are the versions of TLS that were tried one by one.
+	Protocols []Protocol `json:"protocols,omitempty"`
 	// Registry is the answer to GET /v2/.
 	Registry *Registry `json:"registry,omitempty"`
 	// Role says why an endpoint was looked at: "token realm", "redirect".
@@ -89,6 +91,13 @@ type TLS struct {
 	ClientCertificate *ClientRequest `json:"clientCertificate,omitempty"`
 	// Outdated is true when the server takes nothing that Go's clients offer.
 	Outdated bool `json:"outdated,omitempty"`
+}
+
+// Protocol is one version of TLS, offered alone with every cipher that there is.
+type Protocol struct {
+	Version  string `json:"version"`
+	Accepted bool   `json:"accepted"`
+	Error    string `json:"error,omitempty"`
 }
 
 // ClientRequest is the server's request for a client certificate.

@@ -21,6 +21,8 @@ type Target struct {
 	Host string
 	// Port is a number from 1 to 65535.
 	Port string
+	// Connect is the host:port to connect to instead; empty: the target itself.
+	Connect string
 	// Repository and Reference are those of an image reference: "team/app" and
 	// "1.2" or "sha256:…".
 	Repository, Reference string

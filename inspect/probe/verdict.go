@@ -28,26 +28,47 @@ func (r *Result) conclude(h *handshake, o Options) {
 	case len(h.certs) == 0:
 		r.noHandshake(h.err)
 	case r.Go.OK && r.OpenSSL.OK:
-		r.trusted()
+		r.trusted(o)
 	default:
 		r.refused(h, o)
 	}
 }
 
 // trusted adds what else keeps a client from pulling.
-func (r *Result) trusted() {
+func (r *Result) trusted(o Options) {
 	r.Status, r.Verdict = Trusted, "trusted"
 	for _, e := range r.Endpoints {
-		if e.Status != Trusted {
+		if e.Status != Trusted && e.Status != Warning {
 			r.Status, r.Cause, r.Fix = e.Status, e.Cause, e.Fix
 			r.Verdict = fmt.Sprintf("trusted, but its %s %s is not: %s", e.Role, net.JoinHostPort(e.Host, e.Port), e.Verdict)
 			return
 		}
 	}
+	if days := r.DaysLeft(); o.FailDays > 0 && days < o.FailDays {
+		r.Status, r.Verdict = Refused, fmt.Sprintf("trusted, but for %d days only, which are less than %d", days, o.FailDays)
+		r.Fix = "crpki renew FILE"
+		return
+	} else if o.WarnDays > 0 && days < o.WarnDays {
+		r.Status, r.Verdict = Warning, fmt.Sprintf("trusted, for %d days only, which are less than %d", days, o.WarnDays)
+		r.Fix = "crpki renew FILE"
+		return
+	}
 	if g := r.Registry; g != nil && g.Error != "" {
 		r.Verdict = "trusted, but no registry answers"
 		r.Cause = g.Error
 	}
+}
+
+// DaysLeft counts the days of the certificate that ends first; the root, which
+// clients have themselves, is left out.
+func (r *Result) DaysLeft() int {
+	least := 0
+	for i, c := range r.Chain {
+		if i == 0 || !c.SelfSigned && c.DaysLeft < least {
+			least = c.DaysLeft
+		}
+	}
+	return least
 }
 
 // again is what to put behind crpki probe to come here again.

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/crpki/crpki/inspect/probe"
+	"github.com/crpki/crpki/pki"
+)
+
+// probeOptions takes from the flags how to connect and by what to judge.
+func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
+	o = probe.Options{
+		Now: e.now, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"),
+		WarnDays: c.Int("warn-days"), FailDays: c.Int("fail-days"), Retries: c.Int("retries"),
+	}
+	if o.AuthLevel < 0 || o.AuthLevel > 5 {
+		return o, usageErrorf("--auth-level %d is none of 0 to 5", o.AuthLevel)
+	}
+	for _, name := range []string{"warn-days", "fail-days", "retries"} {
+		if n := c.Int(name); n < 0 {
+			return o, usageErrorf("--%s %d is below 0", name, n)
+		}
+	}
+	if o.Timeouts, err = probeTimeouts(c); err != nil {
+		return o, err
+	}
+	if o.ServerName, err = e.probeServerName(c); err != nil {
+		return o, err
+	}
+	if o.Resolve, err = parseResolve(c.StringSlice("resolve")); err != nil {
+		return o, err
+	}
+	if o.Proxy, err = e.probeProxy(c.String("proxy")); err != nil {
+		return o, err
+	}
+	if o.ClientCert, err = e.clientCertificate(c); err != nil {
+		return o, err
+	}
+	o.Trusted, o.TrustName, err = e.probeTrust(c)
+	return o, err
+}
+
+func probeTimeouts(c *cli.Context) (t probe.Timeouts, err error) {
+	for _, name := range []string{"timeout", "connect-timeout", "handshake-timeout"} {
+		if d := c.Duration(name); d < 0 || d == 0 && (name == "timeout" || c.IsSet(name)) {
+			return t, usageErrorf("--%s %v leaves no time: write 10s", name, d)
+		}
+	}
+	t.Total = c.Duration("timeout")
+	t.Connect = cmp.Or(c.Duration("connect-timeout"), t.Total)
+	t.Handshake = cmp.Or(c.Duration("handshake-timeout"), t.Total)
+	return t, nil
+}
+
+func (e *env) probeServerName(c *cli.Context) (string, error) {
+	name := c.String("servername")
+	if name == "" {
+		return "", nil
+	}
+	n, remarks, err := pki.ParseName(name)
+	if err == nil && n.Kind != pki.DNS && n.Kind != pki.IP {
+		err = fmt.Errorf("%q is neither a DNS name nor an address", name)
+	}
+	if err != nil {
+		return "", usageErrorf("--servername: %w", err)
+	}
+	e.warnings(remarks)
+	return n.Value, nil
+}
+
+// parseResolve reads HOST:ADDRESS and HOST:PORT:ADDRESS, as curl has it.
+func parseResolve(texts []string) (map[string]string, error) {
+	resolve := map[string]string{}
+	for _, text := range texts {
+		host, rest, _ := strings.Cut(text, ":")
+		address := rest
+		key := strings.ToLower(host)
+		if port, after, ok := strings.Cut(rest, ":"); ok && port != "" && strings.Trim(port, "0123456789") == "" {
+			if _, err := netip.ParseAddr(strings.Trim(rest, "[]")); err != nil {
+				key, address = key+":"+port, after
+			}
+		}
+		addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"))
+		if err != nil || host == "" {
+			return nil, usageErrorf("--resolve %q is not HOST:ADDRESS or HOST:PORT:ADDRESS", text)
+		}
+		resolve[key] = addr.String()
+	}
+	return resolve, nil
+}
+
+// probeProxy gives the proxy of --proxy, or those of the environment, which
+// NO_PROXY keeps from some hosts.
+func (e *env) probeProxy(flag string) (func(string) (*url.URL, error), error) {
+	if flag != "" {
+		if !strings.Contains(flag, "://") {
+			flag = "http://" + flag
+		}
+		u, err := url.Parse(flag)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "socks5" && u.Scheme != "socks5h" {
+			return nil, usageErrorf("--proxy is no URL with http or socks5: write http://HOST:PORT") // it may hold a password
+		}
+		return func(string) (*url.URL, error) { return u, nil }, nil
+	}
+	variable := func(names ...string) (value string) {
+		for _, name := range names {
+			value = cmp.Or(value, e.getenv(name), e.getenv(strings.ToLower(name)))
+		}
+		return value
+	}
+	https := variable("HTTPS_PROXY", "ALL_PROXY")
+	if https == "" {
+		return nil, nil
+	}
+	pick := (&httpproxy.Config{HTTPSProxy: https, NoProxy: variable("NO_PROXY")}).ProxyFunc()
+	return func(address string) (*url.URL, error) { return pick(&url.URL{Scheme: "https", Host: address}) }, nil
+}
+
+// clientCertificate reads --cert and --key.
+func (e *env) clientCertificate(c *cli.Context) (*tls.Certificate, error) {
+	path := c.String("cert")
+	if path == "" {
+		if c.String("key") != "" {
+			return nil, usageErrorf("--key without --cert: both are shown to the server")
+		}
+		return nil, nil
+	}
+	m, err := e.decode(c, path)
+	if err != nil {
+		return nil, err
+	}
+	if key := c.String("key"); key != "" {
+		more, err := e.decode(c, key)
+		if err != nil {
+			return nil, err
+		}
+		m.Keys = more.Keys
+	}
+	if len(m.Certs) == 0 {
+		return nil, usageErrorf("%s: holds no certificate", path)
+	}
+	if m.Certs[0].X509 == nil {
+		return nil, usageErrorf("%s: %w", m.Certs[0].Origin, m.Certs[0].Err)
+	}
+	for _, k := range m.Keys {
+		if pki.SamePublicKey(k.Public(), m.Certs[0].X509.PublicKey) {
+			shown := &tls.Certificate{PrivateKey: k.Signer, Leaf: m.Certs[0].X509}
+			for _, cert := range m.Certs {
+				shown.Certificate = append(shown.Certificate, cert.Raw)
+			}
+			return shown, nil
+		}
+	}
+	for _, k := range m.Keys {
+		if k.Err != nil {
+			return nil, usageErrorf("%s: %w", k.Origin, k.Err)
+		}
+	}
+	if key := c.String("key"); key != "" {
+		return nil, usageErrorf("%s: holds no private key for the first certificate of %s", key, path)
+	}
+	return nil, withHint(usageErrorf("%s: there is no private key for its first certificate", path), "--key FILE names the file with the key")
+}
+
+// probeTrust gives what the client trusts, and says which it is.
+func (e *env) probeTrust(c *cli.Context) (trusted []pki.Cert, name string, err error) {
+	files := c.StringSlice("ca-file")
+	var names []string
+	if len(files) > 0 {
+		if trusted, err = e.certsIn(c, files...); err != nil {
+			return nil, "", err
+		}
+		names = append(names, fmt.Sprintf("%s (%s)", strings.Join(files, ", "), count(len(trusted), "certificate")))
+	}
+	if c.Bool("system") || len(files) == 0 {
+		system, err := e.systemCAs()
+		if err != nil && c.Bool("system") {
+			return nil, "", err
+		}
+		if err != nil {
+			return nil, "nothing: this machine has no CA certificates, and there is no --ca-file", nil
+		}
+		trusted = append(trusted, system...)
+		names = append(names, fmt.Sprintf("this machine's CAs (%s)", count(len(system), "certificate")))
+	}
+	return trusted, strings.Join(names, " and "), nil
+}
+
+// probeTargets are those of the arguments and of --targets-from, a line each.
+func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
+	add := func(text, where string) error {
+		t, err := probe.ParseTarget(text)
+		if err != nil {
+			return withHint(usageErrorf("%s %q: %w", where, text, err), "crpki probe --help shows what a target can be")
+		}
+		targets = append(targets, t)
+		return nil
+	}
+	for _, text := range c.Args().Slice() {
+		if err := add(text, "target"); err != nil {
+			return nil, err
+		}
+	}
+	if path := c.String("targets-from"); path != "" {
+		data, err := e.readFor("--targets-from", path)
+		if err != nil {
+			return nil, err
+		}
+		n := 0
+		for line := range strings.Lines(string(data)) {
+			n++
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+				continue
+			}
+			if err := add(line[:min(len(line), 200)], fmt.Sprintf("%s line %d:", path, n)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(targets) == 0 {
+		return nil, withHint(usageErrorf("crpki probe needs TARGET"), "crpki probe --help shows an example")
+	}
+	return e.connectElsewhere(c, targets)
+}
+
+// connectElsewhere applies --connect-to and --all-addresses.
+func (e *env) connectElsewhere(c *cli.Context, targets []probe.Target) ([]probe.Target, error) {
+	if to := c.String("connect-to"); to != "" {
+		other, err := probe.ParseTarget(to)
+		if err != nil {
+			return nil, usageErrorf("--connect-to %q: %w", to, err)
+		}
+		for i := range targets {
+			targets[i].Connect = other.Address()
+		}
+	}
+	if !c.Bool("all-addresses") {
+		return targets, nil
+	}
+	var all []probe.Target
+	for _, t := range targets {
+		all = append(all, probe.Addresses(c.Context, t)...)
+	}
+	return all, nil
+}

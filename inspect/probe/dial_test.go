@@ -1,0 +1,128 @@
+package probe
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// pipe carries everything between a and b.
+func pipe(a, b net.Conn) {
+	go func() {
+		io.Copy(a, b)
+		a.Close()
+	}()
+	io.Copy(b, a)
+	b.Close()
+}
+
+// httpProxy is one that wants a login.
+func httpProxy(t *testing.T) string {
+	return listen(t, func(c net.Conn) {
+		request, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil || request.Method != http.MethodConnect {
+			return
+		}
+		if request.Header.Get("Proxy-Authorization") != "Basic dXNlcjpzZXNhbWU=" { // user:sesame
+			io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+			return
+		}
+		to, err := net.Dial("tcp", request.Host)
+		if err != nil {
+			io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
+			return
+		}
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nVia: test\r\n\r\n")
+		pipe(c, to)
+	})
+}
+
+// socks5 is one for IPv4 addresses, without login (RFC 1928).
+func socks5(t *testing.T) string {
+	return listen(t, func(c net.Conn) {
+		hello := make([]byte, 2)
+		io.ReadFull(c, hello)
+		io.ReadFull(c, make([]byte, hello[1]))
+		c.Write([]byte{5, 0})
+		request := make([]byte, 10)
+		if _, err := io.ReadFull(c, request); err != nil || request[3] != 1 {
+			return
+		}
+		port := strconv.Itoa(int(binary.BigEndian.Uint16(request[8:])))
+		to, err := net.Dial("tcp", net.JoinHostPort(net.IP(request[4:8]).String(), port))
+		if err != nil {
+			return
+		}
+		c.Write([]byte{5, 0, 0, 1, 0, 0, 0, 0, 0, 0})
+		pipe(c, to)
+	})
+}
+
+func TestProxy(t *testing.T) {
+	root := issue(t, nil, authority("root"))
+	leaf := issue(t, &root, nil)
+	server := serveTLS(t, nil, leaf)
+	through := func(u string) Options {
+		parsed, err := url.Parse(u)
+		require.NoError(t, err)
+		return Options{Trusted: trust(root), Proxy: func(string) (*url.URL, error) { return parsed, nil }}
+	}
+	for _, u := range []string{"http://user:sesame@" + httpProxy(t), "socks5://" + socks5(t)} {
+		r := look(t, server, through(u))
+		assert.Equal(t, "trusted", r.Verdict)
+		assert.Equal(t, server, r.Address)
+	}
+	tests := []struct{ shows, proxy, target, cause string }{
+		{"wrong password", "http://user:wrong@" + httpProxy(t), server, "it wants a login"},
+		{"nobody behind it", "http://user:sesame@" + httpProxy(t), "127.0.0.1:1", `it answers "502 Bad Gateway"`},
+		{"no proxy", "http://user:sesame@" + listen(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-x\r\n\r\n") }), server, "it is no HTTP proxy"},
+		{"an answer without end", "http://" + listen(t, func(c net.Conn) {
+			for {
+				if _, err := c.Write(make([]byte, 4096)); err != nil {
+					return
+				}
+			}
+		}), server, "its answer has no end"},
+		{"of an unknown kind", "gopher://127.0.0.1:1", server, "is none of http, socks5"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.shows, func(t *testing.T) {
+			r := look(t, tt.target, through(tt.proxy))
+			assert.Equal(t, Unreachable, r.Status)
+			assert.Contains(t, r.Cause, tt.cause)
+			assert.NotContains(t, r.Cause+r.Verdict, "sesame")
+			assert.NotContains(t, r.Cause+r.Verdict, "wrong@")
+		})
+	}
+}
+
+func TestConnectAddress(t *testing.T) {
+	o := Options{Resolve: map[string]string{"reg.local": "10.0.0.1", "reg.local:5000": "10.0.0.2", "v6.local": "::1"}}
+	for text, want := range map[string]string{
+		"reg.local": "10.0.0.1:443", "reg.local:5000": "10.0.0.2:5000", "v6.local": "[::1]:443", "other:1": "other:1",
+	} {
+		target, err := ParseTarget(text)
+		require.NoError(t, err)
+		assert.Equal(t, want, o.connectAddress(target), text)
+	}
+	assert.Equal(t, "a:1", o.connectAddress(Target{Host: "reg.local", Port: "443", Connect: "a:1"}))
+}
+
+func TestProtocols(t *testing.T) {
+	root := issue(t, nil, authority("root"))
+	r := look(t, serveTLS(t, nil, issue(t, &root, nil)), Options{Trusted: trust(root), Protocols: true})
+	accepted := map[string]bool{}
+	for _, p := range r.Protocols {
+		accepted[p.Version] = p.Accepted
+		assert.Equal(t, p.Accepted, p.Error == "")
+	}
+	assert.Equal(t, map[string]bool{"1.0": false, "1.1": false, "1.2": true, "1.3": true}, accepted)
+}
