@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +37,9 @@ func (e *env) systemCAs() ([]pki.Cert, error) {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return false
+		}
+		if allSeen(data, seen) {
+			return true
 		}
 		m, err := format.Decode(path, data, format.Options{})
 		if err != nil {
@@ -72,4 +77,20 @@ func (e *env) systemCAs() ([]pki.Cert, error) {
 			cmp.Or(e.getenv("SSL_CERT_FILE"), systemFiles[0])), "install ca-certificates, or use --ca-file")
 	}
 	return certs, nil
+}
+
+// allSeen is true for PEM of nothing but certificates that were read before:
+// Debian has each CA in a bundle, in a file, and under the hash of its name.
+func allSeen(data []byte, seen map[string]bool) bool {
+	found := false
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			return found && len(bytes.TrimSpace(rest)) == 0
+		}
+		if block.Type != "CERTIFICATE" || !seen[string(block.Bytes)] {
+			return false
+		}
+		found, data = true, rest
+	}
 }
