@@ -37,7 +37,8 @@ type decoder struct {
 // Decode reads all that data holds, in the order found, by its content: PEM of
 // every kind with any text around it, DER certificates, keys, requests and
 // PKCS#7, PKCS#12 with keys or as a trust store (its entries become
-// [pki.Material.Anchors]), and base64 of all of these, up to four layers.
+// [pki.Material.Anchors]), Java keystores (JKS), and base64 of all of these, up
+// to four layers.
 //
 // A broken block is material too: it has its place in the result, with the
 // reason in its Err. So a nil error does not mean that every item is sound.
@@ -58,6 +59,10 @@ func Decode(source string, data []byte, opt Options) (pki.Material, error) {
 
 // any reads data, which is DER, PEM or base64 of either.
 func (d *decoder) any(data []byte, depth int) {
+	if bytes.HasPrefix(data, []byte(jksMagic)) {
+		d.jks(data)
+		return
+	}
 	if looksDER(data) {
 		if depth == 0 {
 			d.derFile(data)
@@ -152,7 +157,6 @@ func (d *decoder) nothing(data []byte) string {
 func foreign(data []byte) string {
 	head := data[:min(len(data), 4096)]
 	for _, f := range []struct{ magic, is string }{
-		{"\xFE\xED\xFE\xED", "is a Java keystore (JKS): convert it with keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype pkcs12"},
 		{"\xCE\xCE\xCE\xCE", "is a Java keystore (JCEKS): convert it with keytool -importkeystore -srcstoretype jceks -srckeystore OLD -destkeystore NEW.p12 -deststoretype pkcs12"},
 		{"\x1F\x8B", "is compressed (gzip): unpack it first"},
 		{"PK\x03\x04", "is a ZIP archive: unpack it first"},

@@ -345,7 +345,7 @@ func TestWhatIsNoMaterial(t *testing.T) {
 		"parameters":     {"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n", "holds key parameters, and no certificate"},
 		"PGP":            {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENB\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n", `"PGP PUBLIC KEY BLOCK"`},
 		"unknown label":  {"-----BEGIN FOO-----\nAAAA\n-----END FOO-----\n", `a block labelled "FOO" (line 1)`},
-		"JKS":            {"\xFE\xED\xFE\xED\x00\x00\x00\x02", "keytool -importkeystore"},
+		"JKS":            {"\xFE\xED\xFE\xED\x00\x00\x00\x02", "is a broken Java keystore (JKS)"},
 		"HTML":           {"<!DOCTYPE html><html><body>Please log in</body></html>", "HTML page"},
 		"a manifest":     {"apiVersion: v1\nkind: Secret\ndata:\n  tls.crt: LS0tLS1CRUdJTg==\n", "kubectl get secret"},
 		"SSH public key": {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 me@here\n", "SSH public key"},
