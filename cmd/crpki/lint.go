@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -55,7 +56,7 @@ was, and with 2 when something could not be read; in every format alike.`,
 				Name: "output", Aliases: []string{"o"},
 				Usage: "write the findings as `FORMAT`, or FORMAT=FILE: " + strings.Join(append(findings.Formats(), "yaml"), ", ") + " (repeatable; text without it)",
 			},
-		}, fixFlags(), passwordFlags("")),
+		}, configFlags(), fixFlags(), passwordFlags("")),
 		Action: e.lint,
 	}
 }
@@ -83,7 +84,7 @@ func (e *env) lint(c *cli.Context) error {
 			return err
 		}
 	}
-	return l.lint(c.Args().Slice(), outputs, all)
+	return errors.Join(l.lint(c.Args().Slice(), outputs, all), e.writeBaseline(c, l.decided))
 }
 
 // linter holds what is the same for all targets.
@@ -94,6 +95,7 @@ type linter struct {
 	hosts   []inspect.Host
 	anchors []pki.Cert
 	limits  inspect.Limits
+	decided *decisions
 }
 
 func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
@@ -124,7 +126,10 @@ func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.judge = inspect.NewJudge(inspect.Options{Rules: all, Severities: severities})
+	if l.decided, err = e.decide(c, all); err != nil {
+		return nil, err
+	}
+	l.judge = inspect.NewJudge(inspect.Options{Rules: all, Severities: l.decided.severities(severities), Waive: l.decided.waive})
 	return l, nil
 }
 
