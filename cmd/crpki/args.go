@@ -314,11 +314,29 @@ func (p *parser) set(found flagName, source, value string, hasValue bool) error 
 		p.next++
 	}
 	f := setFlag{found.flag, value, source, found.depth}
+	if isBlank(found.flag, value) {
+		return emptyError(f)
+	}
 	if err := checkValue(f); err != nil {
 		return err
 	}
 	p.line.flags = append(p.line.flags, f)
 	return nil
+}
+
+// isBlank reports whether a value says nothing. What says nothing is never taken
+// for "no restriction" or "the default": most often it is a shell variable that
+// is not set, in --only "$NAMES".
+func isBlank(f cli.Flag, value string) bool {
+	blank := " \t\r\n"
+	if isSlice(f) {
+		blank += ","
+	}
+	return takesValue(f) && strings.Trim(value, blank) == ""
+}
+
+func emptyError(f setFlag) error {
+	return usageErrorf("%s: empty; is a shell variable unset?", f.source)
 }
 
 // valueError is a flag at the end of the line that lacks its value.
@@ -423,6 +441,9 @@ func (p *parser) fromEnv(f cli.Flag, depth int, getenv func(string) string) erro
 			return withHint(usageErrorf("%s is missing", usage(f)), p.name()+" --help shows an example")
 		}
 		return nil
+	}
+	if s := (setFlag{f, value, name, depth}); isBlank(f, value) {
+		return emptyError(s)
 	}
 	values := []string{value}
 	if isSlice(f) {

@@ -92,8 +92,6 @@ func TestParseArgs(t *testing.T) {
 		{"json for output json", "sign a --json", call{"sign", []string{"a"}, map[string]string{"output": "json"}}},
 		{"one dash for a long flag", "sign a -json -ca x", call{"sign", []string{"a"}, map[string]string{"output": "json", "ca": "x"}}},
 		{"equals sign", "sign a -o=json --ca=x=y", call{"sign", []string{"a"}, map[string]string{"output": "json", "ca": "x=y"}}},
-		{"empty value", "sign a --ca=", call{"sign", []string{"a"}, map[string]string{"ca": ""}}},
-		{"empty word as a value", "sign a --ca ''", call{"sign", []string{"a"}, map[string]string{"ca": ""}}},
 		{"empty argument", "sign ''", call{"sign", []string{""}, none}},
 		{"short flags together", "sign -fV a", call{"sign", []string{"a"}, map[string]string{"force": "true", "verbose": "true"}}},
 		{"the last of them with its value", "sign -fo json a", call{"sign", []string{"a"}, map[string]string{"force": "true", "output": "json"}}},
@@ -174,6 +172,15 @@ func TestParseArgsRefuses(t *testing.T) {
 		{"flag without its value", "sign --ca", "--ca needs a value: --ca FILE", ""},
 		{"flag without its value, dashes follow", "sign --ca -- x", "--ca needs a value: --ca FILE", ""},
 		{"flag without its value, a flag follows", "sign --ca --json", "--ca needs a value, but the flag --json follows", "if --json is meant as its value, write --ca=--json"},
+		{"empty value", "sign a --ca=", "--ca: empty; is a shell variable unset?", ""},
+		{"empty word as a value", "sign a --ca ''", "--ca: empty; is a shell variable unset?", ""},
+		{"empty value of a short flag", "sign a -c ''", "-c: empty; is a shell variable unset?", ""},
+		{"blank value", "sign a --ca=\t", "--ca: empty; is a shell variable unset?", ""},
+		{"empty list", "sign a --dns ''", "--dns: empty; is a shell variable unset?", ""},
+		{"list of nothing but commas", "sign a --dns=,\t,", "--dns: empty; is a shell variable unset?", ""},
+		{"empty value of a fixed set", "sign a --output ''", "--output: empty; is a shell variable unset?", ""},
+		{"empty number", "sign a --days=", "--days: empty; is a shell variable unset?", ""},
+		{"empty global flag", "sign a --at=", "--at: empty; is a shell variable unset?", ""},
 		{"shorthand with a value", "sign --json=true", "--json takes no value: it means --output json", ""},
 		{"not a number", "sign --days x", `--days: "x" is not a whole number in its range`, ""},
 		{"too large a number", "sign -d 99999999999999999999", `-d: "99999999999999999999" is not a whole number in its range`, ""},
@@ -269,7 +276,7 @@ func TestParseArgsEnvironment(t *testing.T) {
 			assert.Equal(t, tt.want, got.flags)
 		})
 	}
-	for name, value := range map[string]string{"CRPKI_DAYS": "x", "CRPKI_FORCE": "maybe", "CRPKI_OUTPUT": "xml", "CRPKI_WAIT": "1", "CRPKI_PRESET": "zot,foo"} {
+	for name, value := range map[string]string{"CRPKI_DAYS": "x", "CRPKI_FORCE": "maybe", "CRPKI_OUTPUT": "xml", "CRPKI_WAIT": "1", "CRPKI_PRESET": "zot,foo", "CRPKI_DNS": " , ", "CRPKI_CA": " "} {
 		t.Run("bad "+name, func(t *testing.T) {
 			_, err := parseArgs(sampleApp(new(call)), words("crpki sign"), func(n string) string { return map[string]string{name: value}[n] })
 			require.Error(t, err)

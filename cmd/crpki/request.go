@@ -428,8 +428,9 @@ func baseName(c *cli.Context) (string, error) {
 // networks parses --permit-ip and the like: "10.96.0.0/16", or one address.
 func networks(flag string, texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
-	var errs []error
-	for _, text := range splitCommas(texts) {
+	items, err := splitCommas(flag, texts)
+	errs := []error{err}
+	for _, text := range items {
 		p, err := network(text)
 		if err != nil {
 			errs = append(errs, usageErrorf("--%s %q: it is not a network such as 10.96.0.0/16 or fd00::/8", flag, text))
@@ -448,14 +449,17 @@ func network(text string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-func splitCommas(texts []string) []string {
+// splitCommas takes the values of a flag apart. An empty item is an error: what
+// a shell variable was to hold, nobody knows.
+func splitCommas(flag string, texts []string) ([]string, error) {
 	var all []string
 	for _, text := range texts {
 		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				all = append(all, item)
+			if item = strings.TrimSpace(item); item == "" {
+				return nil, usageErrorf("--%s %q: empty item between commas; is a shell variable unset?", flag, text)
 			}
+			all = append(all, item)
 		}
 	}
-	return all
+	return all, nil
 }

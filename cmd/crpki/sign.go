@@ -116,8 +116,9 @@ func (e *env) signOptions(c *cli.Context, ca *issue.CA) (issue.SignOptions, erro
 // DNS:10.0.0.1 that could not be signed.
 func refusedNames(c *cli.Context) (pki.Names, error) {
 	var all pki.Names
-	var errs []error
-	for _, text := range splitCommas(c.StringSlice("refuse")) {
+	items, err := splitCommas("refuse", c.StringSlice("refuse"))
+	errs := []error{err}
+	for _, text := range items {
 		if value, ok := strings.CutPrefix(text, "DNS:"); ok {
 			all = append(all, pki.Name{Kind: pki.DNS, Value: value})
 			continue
@@ -136,7 +137,11 @@ func refusedNames(c *cli.Context) (pki.Names, error) {
 func allowedNames(texts []string) (pki.Names, []netip.Prefix, error) {
 	var networks []netip.Prefix
 	var rest []string
-	for _, text := range splitCommas(texts) {
+	items, err := splitCommas("only", texts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, text := range items {
 		if p, err := netip.ParsePrefix(strings.TrimPrefix(text, "IP:")); err == nil {
 			networks = append(networks, p.Masked())
 			continue
