@@ -48,6 +48,7 @@ was, and with 2 when something could not be read; in every format alike.`,
 			&cli.StringFlag{Name: "fail-days", Value: "14", Usage: "the same, as an error: `DAYS` or a share"},
 			choiceFlag(&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 1 for findings of `SEVERITY` or worse"}, "error", "warning", "info", "none"),
 			&cli.BoolFlag{Name: "ignore-unknown", Usage: "pass over files that hold nothing to judge even when they are named, as in folders: for hooks that name whatever has changed"},
+			helmSetFlag(),
 			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID` (repeatable)"},
 			clientsFlag(),
 			&cli.BoolFlag{Name: "list-rules", Usage: "list the rules"},
@@ -68,7 +69,7 @@ func (e *env) lint(c *cli.Context) error {
 		return e.listRules(all)
 	case c.String("explain") != "":
 		return e.explainRule(all, c.String("explain"))
-	case c.NArg() == 0:
+	case c.NArg() == 0 && len(c.StringSlice("set")) == 0:
 		return withHint(usageErrorf("lint: nothing to judge is named"), "crpki lint .")
 	}
 	l, err := e.newLinter(c, all)

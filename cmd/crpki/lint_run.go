@@ -33,7 +33,8 @@ func (l *linter) lint(args []string, outputs []output, all []inspect.Rule) error
 		return errors.Join(err, w.Close())
 	}
 	t := &tally{progress: l.newProgress(outputs)}
-	err = inOrder(l.c.Context, l.jobs(paths), func(reports []inspect.TargetReport) error {
+	set, paths := l.withSets(paths)
+	err = inOrder(l.c.Context, l.jobs(paths, set...), func(reports []inspect.TargetReport) error {
 		for _, r := range reports {
 			r.Findings = t.firstTime(r)
 			t.add(r)
