@@ -44,7 +44,7 @@ extension, never a CA. What is left out is told.`,
 func signFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "only", Usage: "sign nothing but names that `PATTERN` allows: a name, a wildcard for the names that it stands for, a network", Category: aboutNames},
-		&cli.StringSliceFlag{Name: "refuse", Usage: "do not sign for `NAME`, though the request asks for it", Category: aboutNames},
+		&cli.StringSliceFlag{Name: "refuse", Usage: "do not sign for `NAME`, nor for a wildcard that stands for it, though the request asks for it", Category: aboutNames},
 	}
 }
 
@@ -119,8 +119,8 @@ func refusedNames(c *cli.Context) (pki.Names, error) {
 	items, err := splitCommas("refuse", c.StringSlice("refuse"))
 	errs := []error{err}
 	for _, text := range items {
-		if value, ok := strings.CutPrefix(text, "DNS:"); ok {
-			all = append(all, pki.Name{Kind: pki.DNS, Value: value})
+		if kind, value, ok := strings.Cut(text, ":"); ok && strings.EqualFold(kind, "DNS") && value != "" {
+			all = append(all, pki.Name{Kind: pki.DNS, Value: strings.TrimSpace(value)})
 			continue
 		}
 		name, _, err := pki.ParseName(text)

@@ -95,7 +95,9 @@ type SignOptions struct {
 	Client bool
 	// Add are names that the certificate gets in addition.
 	Add pki.Names
-	// Refuse are names that it does not get though the CSR asks for them.
+	// Refuse are names that it does not get though the CSR asks for them,
+	// however they are written there. A wildcard in the CSR that stands for one
+	// of them is refused, and so is what a wildcard among them stands for.
 	Refuse pki.Names
 	// Only and OnlyIP, if set, are all that a CSR may ask for: a wildcard
 	// allows the names that it stands for, a network its addresses. A CSR that
@@ -154,22 +156,31 @@ func ReviewCSR(csr *x509.CertificateRequest, o SignOptions) (Review, error) {
 
 // names are those that the certificate gets.
 func (rv *Review) names(csr *x509.CertificateRequest, o SignOptions) (pki.Names, error) {
-	granted := without(rv.Asked, o.Refuse)
+	refused := newRefusal(o.Refuse)
+	var granted pki.Names
 	for _, n := range rv.Asked {
-		if slices.Contains(o.Refuse, n) {
-			rv.remark("%s is refused", n)
+		if why := refused.refuses(n); why != "" {
+			rv.remark("%s", why)
+			continue
+		}
+		granted = append(granted, n)
+	}
+	if cn, ok := hostIn(csr.Subject.CommonName); ok && len(rv.Asked) == 0 {
+		if why := refused.refuses(cn); why != "" {
+			rv.remark("%s", why)
+		} else {
+			granted = granted.With(cn)
+			rv.remark("the CSR has no subject alternative names: its common name became %s", cn)
 		}
 	}
-	if cn, ok := hostIn(csr.Subject.CommonName); ok && len(rv.Asked) == 0 && !slices.Contains(o.Refuse, cn) {
-		granted = granted.With(cn)
-		rv.remark("the CSR has no subject alternative names: its common name became %s", cn)
+	for _, n := range refused.unmet() {
+		rv.remark("%s is to be refused, but the CSR does not ask for it", n)
 	}
 	names, remarks, err := granted.Canonical()
 	if err != nil {
 		return nil, fmt.Errorf("CSR for %q: %w", csr.Subject, err)
 	}
 	rv.Remarks = append(rv.Remarks, remarks...)
-	names = without(names, o.Refuse)
 	if bad := notAllowed(names, o); len(bad) > 0 {
 		return nil, &NotAllowedError{bad}
 	}

@@ -91,6 +91,43 @@ func TestSignCSR(t *testing.T) {
 			subject: "CN=reg.local",
 			remarks: []string{"DNS:10.0.0.1 is refused"},
 		},
+		"leaves a name out however it is written": {
+			csr: x509.CertificateRequest{Subject: pkix.Name{CommonName: "reg.local"}, DNSNames: []string{"reg.local", "Old.Local.", "xn--bcher-kva.local"}},
+			options: issue.SignOptions{Refuse: pki.Names{
+				{Kind: pki.DNS, Value: "OLD.local"}, {Kind: pki.DNS, Value: "bücher.local."},
+			}},
+			names:   []string{"reg.local"},
+			subject: "CN=reg.local",
+			remarks: []string{"DNS:Old.Local. is refused", "DNS:xn--bcher-kva.local is refused"},
+		},
+		"leaves out a wildcard, and counts every name that refuses it": {
+			csr:     x509.CertificateRequest{Subject: pkix.Name{CommonName: "reg.local"}, DNSNames: []string{"reg.local", "*.Example.com", "*.a.example.com"}},
+			options: issue.SignOptions{Refuse: names(t, "old.example.com", "older.example.com", "*.example.com")},
+			names:   []string{"reg.local", "*.a.example.com"},
+			subject: "CN=reg.local",
+			remarks: []string{"DNS:*.Example.com is refused"},
+		},
+		"leaves out a wildcard that stands for several": {
+			csr:     x509.CertificateRequest{Subject: pkix.Name{CommonName: "reg.local"}, DNSNames: []string{"reg.local", "*.Example.com"}},
+			options: issue.SignOptions{Refuse: names(t, "old.example.com", "older.example.com")},
+			names:   []string{"reg.local"},
+			subject: "CN=reg.local",
+			remarks: []string{"DNS:*.Example.com is refused: it stands for DNS:old.example.com, too"},
+		},
+		"leaves out what a refused wildcard stands for": {
+			csr:     x509.CertificateRequest{Subject: pkix.Name{CommonName: "reg.local"}, DNSNames: []string{"reg.local", "a.example.com", "b.a.example.com"}},
+			options: issue.SignOptions{Refuse: names(t, "*.example.com")},
+			names:   []string{"reg.local", "b.a.example.com"},
+			subject: "CN=reg.local",
+			remarks: []string{"DNS:a.example.com is refused: DNS:*.example.com stands for it"},
+		},
+		"tells what refuses nothing": {
+			csr:     x509.CertificateRequest{Subject: pkix.Name{CommonName: "reg.local"}, DNSNames: []string{"reg.local"}},
+			options: issue.SignOptions{Refuse: names(t, "nosuch.example.com")},
+			names:   []string{"reg.local"},
+			subject: "CN=reg.local",
+			remarks: []string{"DNS:nosuch.example.com is to be refused, but the CSR does not ask for it"},
+		},
 		"takes the common name of an old program's CSR": {
 			csr:     x509.CertificateRequest{Subject: pkix.Name{CommonName: "reg.local"}},
 			names:   []string{"reg.local"},
