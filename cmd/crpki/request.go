@@ -419,10 +419,16 @@ func baseName(c *cli.Context) (string, error) {
 	switch {
 	case name == "" || name != filepath.Base(name) || strings.ContainsAny(name, `/\`) || name[0] == '.' || name[0] == '-' || name != printable(name):
 		return "", usageErrorf("--name %q: it is the part of the file names before .crt, without a folder", name)
-	case name == caBase || name == intermediateBase:
-		return "", usageErrorf("--name %s: %s.crt and %s.key are the CA's own files", name, name, name)
+	case isCABase(name):
+		return "", usageErrorf("--name %[1]s: %[2]s.crt and %[2]s.key are the CA's own files", name, strings.ToLower(name))
 	}
 	return name, nil
+}
+
+// isCABase is true for the names of the CA's files, in any case: on macOS and
+// Windows CA.crt is ca.crt.
+func isCABase(name string) bool {
+	return strings.EqualFold(name, caBase) || strings.EqualFold(name, intermediateBase)
 }
 
 // networks parses --permit-ip and the like: "10.96.0.0/16", or one address.
@@ -431,22 +437,13 @@ func networks(flag string, texts []string) ([]netip.Prefix, error) {
 	items, err := splitCommas(flag, texts)
 	errs := []error{err}
 	for _, text := range items {
-		p, err := network(text)
+		p, err := pki.ParseNetwork(text)
 		if err != nil {
-			errs = append(errs, usageErrorf("--%s %q: it is not a network such as 10.96.0.0/16 or fd00::/8", flag, text))
+			errs = append(errs, usageErrorf("--%s %q: %w", flag, text, err))
 		}
 		all = append(all, p)
 	}
 	return all, errors.Join(errs...)
-}
-
-func network(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
 }
 
 // splitCommas takes the values of a flag apart. An empty item is an error: what

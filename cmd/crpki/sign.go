@@ -142,8 +142,12 @@ func allowedNames(texts []string) (pki.Names, []netip.Prefix, error) {
 		return nil, nil, err
 	}
 	for _, text := range items {
-		if p, err := netip.ParsePrefix(strings.TrimPrefix(text, "IP:")); err == nil {
-			networks = append(networks, p.Masked())
+		if bare := strings.TrimPrefix(text, "IP:"); isNetwork(bare) {
+			p, err := pki.ParseNetwork(bare)
+			if err != nil {
+				return nil, nil, fmt.Errorf("--only %q: %w", text, err)
+			}
+			networks = append(networks, p)
 			continue
 		}
 		rest = append(rest, text)
@@ -153,6 +157,12 @@ func allowedNames(texts []string) (pki.Names, []netip.Prefix, error) {
 		return nil, nil, fmt.Errorf("--only: %w", err)
 	}
 	return names, networks, nil
+}
+
+// isNetwork tells 10.96.0.0/16 from the image 10.96.0.50/hello-world.
+func isNetwork(text string) bool {
+	_, err := netip.ParsePrefix(text)
+	return err == nil
 }
 
 // deliverSigned writes the answer beside the request.
@@ -177,8 +187,8 @@ func (e *env) deliverSigned(c *cli.Context, path string, ca *issue.CA, cert *x50
 func signedPlace(c *cli.Context, path string) (dir, name string, err error) {
 	if c.IsSet("name") || path == "-" {
 		name, err = baseName(c)
-	} else if name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)); name == caBase || name == intermediateBase {
-		err = withHint(usageErrorf("%s: the certificate would be called %s.crt, as the CA's own is", path, name), "call it otherwise: --name NAME")
+	} else if name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)); isCABase(name) {
+		err = withHint(usageErrorf("%s: the certificate would be called %s.crt, as the CA's own is", path, strings.ToLower(name)), "call it otherwise: --name NAME")
 	}
 	if dir = c.String("out-dir"); dir == "" {
 		dir = filepath.Dir(path)
