@@ -96,6 +96,9 @@ const (
 // IDs of the faults, which are the IDs of their lint rules.
 const (
 	DuplicateExtension = "extension-duplicate"
+	// DuplicateSAN is a second subjectAltName: what people get who write
+	// -addext for each name.
+	DuplicateSAN = "san-extension-duplicate"
 	TrailingData       = "der-trailing-data"
 	BadDER             = "der-malformed"
 	BadVersion         = "version-invalid"
@@ -520,7 +523,11 @@ func (r *reader) extensions(c *Certificate, tbs *cryptobyte.String) bool {
 			return true
 		}
 		if n, seen := first[e.OID]; seen {
-			r.fault(DuplicateExtension, field, extAt, "extension %d is a second %s (%s); the first is extension %d",
+			rule := DuplicateExtension
+			if e.OID == OIDSubjectAltName {
+				rule = DuplicateSAN
+			}
+			r.fault(rule, field, extAt, "extension %d is a second %s (%s); the first is extension %d",
 				len(c.Extensions)+1, ExtensionName(e.OID), e.OID, n)
 		} else {
 			first[e.OID] = len(c.Extensions) + 1
