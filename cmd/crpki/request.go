@@ -95,9 +95,9 @@ func (e *env) givenNames() (pki.Names, error) {
 			errs = append(errs, fmt.Errorf("%s: %w", f.source, err))
 		}
 		e.notes(remarks)
-		all = all.With(names...)
+		all = append(all, names...)
 	}
-	return all, errors.Join(errs...)
+	return pki.Names{}.With(all...), errors.Join(errs...)
 }
 
 // presetNames are those of --preset, and those of --service, which is a preset
