@@ -325,7 +325,9 @@ func (l *linter) evidence(path string, m pki.Material) []inspect.TargetReport {
 // files, such as the CA beside it, are counted with their own.
 func (l *linter) run(path string, e *inspect.Evidence) inspect.TargetReport {
 	e.Limits, e.Now = l.limits, l.now
+	l.decided.config.Apply(path, e)
 	r := l.judge.Run(e)
+	l.decided.config.WaiveIn(e, r.Findings)
 	r.Clients = l.clients(e)
 	r.Certificates = 0
 	for _, certs := range [][]pki.Cert{e.Material.Certs, e.Material.Anchors} {

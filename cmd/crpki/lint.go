@@ -33,8 +33,9 @@ crpki lint --fix certs
 # what a rule means, and who refuses what it finds
 crpki lint --explain san-ip-missing
 
-Reads certificates, chains, keys, PKCS#12, Secrets, Helm values and settings by
-their content; folders are read with all that is in them, "-" is standard input.
+Reads certificates, chains, keys, PKCS#12, Java keystores, Secrets, Helm values
+and settings by their content; folders are read with all that is in them, "-" is
+standard input.
 Files of one folder that belong together are judged together: tls.crt with
 tls.key, and ca.crt as the CA that clients trust.
 
@@ -42,20 +43,20 @@ Exits with 0 when nothing of --fail-on or worse was found, with 1 when something
 was, and with 2 when something could not be read; in every format alike.`,
 		ArgsUsage: "[FILE...]",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial; it must be among the names (repeatable)"},
-			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` with CA certificates that clients trust, for all that is judged (repeatable)", TakesFile: true},
+			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial; it must be among the names"},
+			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` with CA certificates that clients trust, for all that is judged", TakesFile: true},
 			&cli.StringFlag{Name: "warn-days", Value: "28", Usage: "warn when a certificate ends within `DAYS`, or within a share of its life: 33%"},
 			&cli.StringFlag{Name: "fail-days", Value: "14", Usage: "the same, as an error: `DAYS` or a share"},
 			choiceFlag(&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 1 for findings of `SEVERITY` or worse"}, "error", "warning", "info", "none"),
 			&cli.BoolFlag{Name: "ignore-unknown", Usage: "pass over files that hold nothing to judge even when they are named, as in folders: for hooks that name whatever has changed"},
 			helmSetFlag(),
-			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID` (repeatable)"},
+			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID`"},
 			clientsFlag(),
 			&cli.BoolFlag{Name: "list-rules", Usage: "list the rules"},
 			&cli.StringFlag{Name: "explain", Usage: "print the page of the rule `ID`"},
 			&cli.StringSliceFlag{
 				Name: "output", Aliases: []string{"o"},
-				Usage: "write the findings as `FORMAT`, or FORMAT=FILE: " + strings.Join(append(findings.Formats(), "yaml"), ", ") + " (repeatable; text without it)",
+				Usage: "write the findings as `FORMAT`, or FORMAT=FILE: " + strings.Join(append(findings.Formats(), "yaml"), ", ") + " (text without it)",
 			},
 		}, configFlags(), fixFlags(), passwordFlags("")),
 		Action: e.lint,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/crpki/crpki/inspect"
 	"github.com/crpki/crpki/k8ssecret/yamltree"
+	"github.com/crpki/crpki/pki"
 )
 
 // configName is the file in which a project says what lint is to think of it.
@@ -27,7 +28,7 @@ const maxConfig = 1 << 20
 // configFlags are those of lint that say what a project has decided before.
 func configFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "config", Usage: "severities and waivers of the project from `FILE`, in place of " + configName + " here or in a folder above", TakesFile: true},
+		&cli.StringFlag{Name: "config", Usage: "what the project has decided, from `FILE`, in place of " + configName + " here or in a folder above", TakesFile: true},
 		&cli.BoolFlag{Name: "no-config", Usage: "look for no " + configName},
 		&cli.StringFlag{Name: "baseline", Usage: "findings in `FILE` are known and do not count", TakesFile: true},
 		&cli.StringFlag{Name: "write-baseline", Usage: "write all that is found to `FILE` for --baseline; findings do not count", TakesFile: true},
@@ -62,6 +63,23 @@ func (e *env) decide(c *cli.Context, all []inspect.Rule) (*decisions, error) {
 		if d.config, err = readConfig(file, data, all); err != nil {
 			return nil, err
 		}
+	}
+	for i := range d.config.Expectations {
+		x := &d.config.Expectations[i]
+		if c.IsSet("warn-days") { // what is typed goes before what is written down
+			x.Warn = nil
+		}
+		if c.IsSet("fail-days") {
+			x.Fail = nil
+		}
+		if x.CAFile == "" {
+			continue
+		}
+		m, err := e.decode(c, x.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		x.Anchors = append(m.Certs, m.Anchors...)
 	}
 	for _, w := range d.config.Waivers {
 		if w.Expired(e.now) {
@@ -234,7 +252,21 @@ func (r *configReader) topFields() []configField {
 			}
 		}},
 		{"severities", false, r.severities},
-		{"waivers", false, r.waivers},
+		{"waivers", false, func(n *yamltree.Node) {
+			r.list(n, "waivers", func(item *yamltree.Node) {
+				var w inspect.Waiver
+				w.Line, _ = r.src.Pos(item.Start)
+				r.mapping(item, "a waiver", r.waiverFields(&w))
+				r.config.Waivers = append(r.config.Waivers, w)
+			})
+		}},
+		{"files", false, func(n *yamltree.Node) {
+			r.list(n, "files", func(item *yamltree.Node) {
+				var x inspect.Expectation
+				r.mapping(item, "an entry of files", r.fileFields(&x))
+				r.config.Expectations = append(r.config.Expectations, x)
+			})
+		}},
 	}
 }
 
@@ -245,9 +277,11 @@ func (r *configReader) waiverFields(w *inspect.Waiver) []configField {
 				r.rule(n.Start, w.Rule)
 			}
 		}},
-		{"path", true, func(n *yamltree.Node) {
-			if w.Path = r.text(n); inspect.CheckPattern(w.Path) != nil {
-				r.fail(n.Start, "the pattern %q is malformed", w.Path)
+		{"path", true, r.pattern(&w.Path)},
+		{"fingerprint", false, func(n *yamltree.Node) {
+			w.Fingerprint = strings.ToLower(strings.ReplaceAll(r.text(n), ":", ""))
+			if len(w.Fingerprint) != 64 || strings.Trim(w.Fingerprint, "0123456789abcdef") != "" {
+				r.fail(n.Start, "a fingerprint is the SHA-256 of a certificate, as crpki inspect prints it: 64 hexadecimal digits")
 			}
 		}},
 		{"reason", true, func(n *yamltree.Node) { w.Reason = strings.Join(strings.Fields(r.text(n)), " ") }},
@@ -260,16 +294,56 @@ func (r *configReader) waiverFields(w *inspect.Waiver) []configField {
 	}
 }
 
-func (r *configReader) waivers(n *yamltree.Node) {
+func (r *configReader) fileFields(x *inspect.Expectation) []configField {
+	return []configField{
+		{"path", true, r.pattern(&x.Path)},
+		{"hosts", false, func(n *yamltree.Node) {
+			r.list(n, "hosts", func(item *yamltree.Node) {
+				name, _, err := pki.ParseName(r.text(item))
+				if err != nil {
+					r.fail(item.Start, "%v", err)
+					return
+				}
+				x.Hosts = append(x.Hosts, inspect.Host{Name: name, From: r.file})
+			})
+		}},
+		{"ca-file", false, func(n *yamltree.Node) {
+			if x.CAFile = r.text(n); !filepath.IsAbs(x.CAFile) {
+				x.CAFile = filepath.Join(filepath.Dir(r.file), x.CAFile)
+			}
+		}},
+		{"warn-days", false, r.span("warn-days", &x.Warn)},
+		{"fail-days", false, r.span("fail-days", &x.Fail)},
+	}
+}
+
+func (r *configReader) pattern(to *string) func(*yamltree.Node) {
+	return func(n *yamltree.Node) {
+		if *to = r.text(n); inspect.CheckPattern(*to) != nil {
+			r.fail(n.Start, "the pattern %q is malformed", *to)
+		}
+	}
+}
+
+// span reads what the flag of the same name takes.
+func (r *configReader) span(name string, to **inspect.Span) func(*yamltree.Node) {
+	return func(n *yamltree.Node) {
+		s, err := parseSpan(name, n.Text)
+		if err != nil {
+			r.fail(n.Start, "%s is a number of days or a share of the lifetime (28, 33%%), and not %q", name, n.Text)
+			return
+		}
+		*to = &s
+	}
+}
+
+func (r *configReader) list(n *yamltree.Node, name string, read func(*yamltree.Node)) {
 	if n.Kind != yamltree.List {
-		r.fail(n.Start, "waivers are a list, but this is %s", n.Kind)
+		r.fail(n.Start, "%s has to be a list, but this is %s", name, n.Kind)
 		return
 	}
 	for _, item := range n.Items {
-		var w inspect.Waiver
-		w.Line, _ = r.src.Pos(item.Start)
-		r.mapping(item, "a waiver", r.waiverFields(&w))
-		r.config.Waivers = append(r.config.Waivers, w)
+		read(item)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestLintConfigSchema(t *testing.T) {
 	}
 	var schema struct {
 		object
-		Defs struct{ Waiver object } `json:"$defs"`
+		Defs struct{ Waiver, File object } `json:"$defs"`
 	}
 	data, err := os.ReadFile("../../docs/lint-config.schema.json")
 	require.NoError(t, err)
@@ -36,6 +36,7 @@ func TestLintConfigSchema(t *testing.T) {
 	}{
 		"the configuration": {r.topFields(), schema.object},
 		"a waiver":          {r.waiverFields(&inspect.Waiver{}), schema.Defs.Waiver},
+		"an entry of files": {r.fileFields(&inspect.Expectation{}), schema.Defs.File},
 	} {
 		var required []string
 		for _, f := range level.fields {

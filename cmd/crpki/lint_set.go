@@ -9,7 +9,7 @@ import (
 
 // helmSetFlag is helm's own, for values that stand in no file.
 func helmSetFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "set", Usage: "judge `KEY=VALUE` as helm --set has it, over the values files that are named (repeatable)"}
+	return &cli.StringSliceFlag{Name: "set", Usage: "judge `KEY=VALUE` as helm --set has it, over the values files that are named"}
 }
 
 // withSets makes the job of what --set gives, over the values files among
