@@ -246,9 +246,10 @@ func passedOver(csr *x509.CertificateRequest, names int, o SignOptions) []string
 		switch {
 		case e.Id.Equal(oidSubjectAltName()):
 			if n := countNames(e.Value); n > names {
-				rv.remark("the CSR asks for %d names of kinds that no server is dialled by (such as otherName): they are left out", n-names)
+				rv.remark("%s", foreignNames(n-names))
 			}
 		case e.Id.Equal(oidKeyUsage()):
+			rv.Remarks = append(rv.Remarks, keyUsagesNotGranted(e.Value, leafKeyUsage(csr.PublicKey))...)
 		case e.Id.Equal(oidExtKeyUsage()):
 			rv.Remarks = append(rv.Remarks, usagesNotGranted(e.Value, o)...)
 		case e.Id.Equal(oidBasicConstraints()):
@@ -264,6 +265,40 @@ func passedOver(csr *x509.CertificateRequest, names int, o SignOptions) []string
 		}
 	}
 	return rv.Remarks
+}
+
+// foreignNames tells of names that are left out for their kind.
+func foreignNames(n int) string {
+	if n == 1 {
+		return "the CSR asks for a name of a kind that no server is dialled by (such as otherName): it is left out"
+	}
+	return fmt.Sprintf("the CSR asks for %d names of kinds that no server is dialled by (such as otherName): they are left out", n)
+}
+
+// keyUsagesNotGranted tells when a CSR asks for key usages that it does not get.
+func keyUsagesNotGranted(der []byte, granted x509.KeyUsage) []string {
+	var bits asn1.BitString
+	if rest, err := asn1.Unmarshal(der, &bits); err != nil || len(rest) > 0 {
+		return []string{"the CSR's key usage cannot be read: it is left out"}
+	}
+	// RFC 5280, 4.2.1.3, in the order of the bits, which is that of x509.KeyUsage.
+	names := []string{
+		"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement",
+		"keyCertSign", "cRLSign", "encipherOnly", "decipherOnly",
+	}
+	var left []string
+	for i, name := range names {
+		if bits.At(i) == 1 && granted&(1<<i) == 0 {
+			left = append(left, name)
+		}
+	}
+	switch len(left) {
+	case 0:
+		return nil
+	case 1:
+		return []string{"the CSR asks for the key usage " + left[0] + ": it is left out"}
+	}
+	return []string{"the CSR asks for the key usages " + strings.Join(left, ", ") + ": they are left out"}
 }
 
 // usagesNotGranted tells when a CSR asks for usages that it does not get.

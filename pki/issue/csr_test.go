@@ -284,7 +284,7 @@ func TestSignCSRTellsOfNamesItPassesOver(t *testing.T) {
 	csr := makeCSR(t, &x509.CertificateRequest{ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: san}}})
 	review, err := issue.ReviewCSR(csr, issue.SignOptions{})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"the CSR asks for 1 names of kinds that no server is dialled by (such as otherName): they are left out"}, review.Remarks)
+	assert.Equal(t, []string{"the CSR asks for a name of a kind that no server is dialled by (such as otherName): it is left out"}, review.Remarks)
 	assert.Equal(t, names(t, "reg.local"), review.Request.Names)
 }
 
