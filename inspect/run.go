@@ -194,7 +194,7 @@ func (r *run) add(rule *weighed, f Finding) {
 		f.Severity = rule.severity
 	}
 	if f.Fix == "" {
-		f.Fix = cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL)
+		f.Fix = mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), f.Origin)
 	}
 	if f.Part == "" && f.Origin.Index > 0 {
 		f.Part = r.part(f.Origin)
@@ -295,14 +295,14 @@ func mend(fix string, o pki.Origin) string {
 	words := strings.Split(fix, " ")
 	for i, word := range words {
 		if word == "secret.yaml" || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
-			words[i] = shellWord(o.Source)
+			words[i] = ShellWord(o.Source)
 		}
 	}
 	return strings.Join(words, " ")
 }
 
-// shellWord quotes what a shell would take apart.
-func shellWord(s string) string {
+// ShellWord quotes what a shell would take apart, for commands that are shown.
+func ShellWord(s string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r)
 	}

@@ -299,7 +299,7 @@ func remake(s *inspect.Subject) string {
 	for _, n := range generalNames(s) {
 		name, _, err := pki.ParseName(n.Kind + ":" + n.Value)
 		if flag := map[pki.NameKind]string{pki.DNS: "--dns", pki.IP: "--ip"}[name.Kind]; err == nil && flag != "" {
-			command += " " + flag + " " + shellWord(name.Value)
+			command += " " + flag + " " + inspect.ShellWord(name.Value)
 		}
 	}
 	if command == "crpki gen" || len(command) > 200 {
@@ -427,10 +427,19 @@ func missing(e *inspect.Evidence, kind pki.NameKind) (out []inspect.Finding) {
 		}
 		out = append(out, inspect.Finding{
 			Origin: s.Origin, Message: message, Got: strings.Join(have.Strings(), ", "), Want: h.Name.String(),
-			Fix: fmt.Sprintf("crpki renew %s %s %s", shellWord(s.Origin.Source), flag, h.Name.Value),
+			Fix: fmt.Sprintf("crpki renew %s %s %s", ownFile(s.Origin), flag, h.Name.Value),
 		})
 	}
 	return out
+}
+
+// ownFile is the certificate's file for a command, or the usual name of one
+// when it stands in a Secret or comes from a pipe.
+func ownFile(o pki.Origin) string {
+	if o.Field != "" || o.Source == "-" {
+		return "tls.crt"
+	}
+	return inspect.ShellWord(o.Source)
 }
 
 // asOtherKind says when the value is there, but as the wrong kind of name.
@@ -466,14 +475,6 @@ func listTexts(list []lenient.GeneralName) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(texts, ", "), len(list)-most)
 	}
 	return strings.Join(texts, ", ")
-}
-
-// shellWord quotes what a shell would split.
-func shellWord(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\n'\"\\$`&|;<>()*?[]{}~#!") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func ipAsDNS(name string) string {
