@@ -182,7 +182,15 @@ func (r *run) apply(rule *weighed, subjects []Subject) {
 	}
 }
 
+// mostAlike bounds what one rule says of one certificate: a file with 50,000 bad
+// names is no clearer for 50,000 findings.
+const mostAlike = 20
+
 func (r *run) addAll(rule *weighed, found []Finding) {
+	if more := len(found) - mostAlike; more > 0 {
+		found = found[:mostAlike]
+		found[mostAlike-1].Message += fmt.Sprintf(" (and %d more like this)", more)
+	}
 	for _, f := range found {
 		r.add(rule, f)
 	}

@@ -210,20 +210,6 @@ func lineReader() func(string, int) string {
 	}
 }
 
-func safeLine(line string) string {
-	line = strings.TrimRight(line, "\r")
-	if strings.Contains(line, "-----") || strings.Contains(line, "addext") {
-		return line
-	}
-	if at := strings.IndexAny(line, ":="); at >= 0 && at < 60 {
-		if rest := strings.TrimSpace(line[at+1:]); rest != "" {
-			return line[:at+1] + " …"
-		}
-		return line
-	}
-	return ""
-}
-
 // listRules lists for people on a terminal, and for grep elsewhere.
 func (e *env) listRules(all []inspect.Rule) error {
 	options := findings.Options{Color: e.color}

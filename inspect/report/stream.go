@@ -215,6 +215,7 @@ type textStream struct {
 	textWriter
 	count                         [4]int
 	targets, certificates, waived int
+	unreadable                    int
 	last                          string
 	// open is true while findings of the last target may follow.
 	open bool
@@ -227,6 +228,9 @@ func (s *textStream) Add(t inspect.TargetReport) error {
 		s.end()
 	}
 	s.last = t.Target
+	if t.Error != "" {
+		s.unreadable++
+	}
 	for _, f := range t.Findings {
 		if f.Waived != "" {
 			s.waived++
@@ -255,6 +259,6 @@ func (s *textStream) end() {
 
 func (s *textStream) Close() error {
 	s.end()
-	s.summary(s.targets, s.certificates, s.count, s.waived)
+	s.summary(s.targets, s.certificates, s.count, s.waived, s.unreadable)
 	return s.Flush()
 }
