@@ -69,7 +69,7 @@ func (e *env) readAll(path string) ([]byte, error) {
 func (e *env) takeStdin(what string) error {
 	if e.stdinTaken != "" {
 		if e.stdinTaken == what {
-			return usageErrorf(`"-" (standard input) can be read once only: name it once`)
+			return usageErrorf(`"-" (standard input) can be read once only, and it is named twice`)
 		}
 		return usageErrorf(`"-" (standard input) can be read once only, and both %s and %s name it`, e.stdinTaken, what)
 	}
