@@ -149,7 +149,7 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	}
 	for _, n := range e.Material.Notes {
 		if rule := j.byID[n.Rule]; rule != nil {
-			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin)})
+			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: mend(cmp.Or(n.Fix, rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin)})
 		}
 	}
 	sortFindings(r.report.Findings)

@@ -31,6 +31,8 @@ func TestFixNamesTheFile(t *testing.T) {
 	report := judge.Run(&Evidence{Material: pki.Material{Notes: []pki.Note{{Rule: "pem-crlf", Origin: pki.Origin{Source: "a.crt"}}}}})
 	require.Len(t, report.Findings, 1)
 	assert.Equal(t, "crpki bundle a.crt --out a.crt --force", report.Findings[0].Fix)
+	report = judge.Run(&Evidence{Material: pki.Material{Notes: []pki.Note{{Rule: "pem-crlf", Fix: "jq . secret.yaml", Origin: pki.Origin{Source: "a.json"}}}}})
+	assert.Equal(t, "jq . a.json", report.Findings[0].Fix, "a note's own command goes before the rule's")
 }
 
 // A finding says of which block it speaks, as people count.

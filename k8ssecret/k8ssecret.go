@@ -110,6 +110,8 @@ type reader struct {
 	// blocks are the lines on which the PEM blocks of the value blocksOf begin.
 	blocksOf *tree.Node
 	blocks   []int
+	// issuers are the Secrets that issuers in the same source sign with.
+	issuers []string
 }
 
 func newReader(source, text string, opt format.Options) *reader {

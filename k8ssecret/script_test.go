@@ -67,6 +67,10 @@ func TestScriptNotes(t *testing.T) {
 		"namespace first":        {"kubectl create namespace infra\n" + apply + "helm install -n infra --create-namespace --set service.clusterIP=10.0.0.1,tls.secret=a,cert-manager.enabled=false,cert-manager.install=false" + chart + "\n", []string{}},
 		"PEM of a script":        {"kubectl create secret tls a -n infra --cert=tls.crt --key=tls.key\n", []string{}},
 
+		"ANSI-C quotes":                      {"echo $'don\\'t'\nopenssl x509 -noout -in tls.crt\n", []string{}},
+		"continued in PowerShell":            {"openssl req -x509 -keyout tls.key -out tls.crt `\n  -addext subjectAltName=DNS:a.example.com\n", []string{}},
+		"one open quote, many substitutions": {"helm list\nopenssl req " + strings.Repeat("\"$(\\\n", 100), []string{"script-unclosed-quote 2:13"}},
+
 		"no names":                 {req + "\n# registry\n", []string{"script-san-missing 1:9"}},
 		"names dropped":            {"openssl x509 -req -in a.csr -CA ca.crt -CAkey ca.key -out tls.crt\n", []string{"script-san-missing 1:9"}},
 		"repeated":                 {req + "-addext subjectAltName=IP:10.0.0.1 -addext subjectAltName=DNS:a.b\n", []string{"script-duplicate-addext 1:125"}},
@@ -104,6 +108,29 @@ func TestScriptNotes(t *testing.T) {
 			units, err := Read("x.sh", []byte(tt.text), format.Options{})
 			require.NoError(t, err)
 			assert.ElementsMatch(t, tt.want, places(units))
+		})
+	}
+}
+
+// In a transcript, what has no prompt is output.
+func TestTranscript(t *testing.T) {
+	const req = "$ openssl req -x509 -keyout tls.key -out tls.crt -subj /CN=a"
+	tests := map[string]struct {
+		text string
+		want []string
+	}{
+		"output":        {req + " -addext subjectAltName=DNS:a.b\nIt's done, don't worry about \"quotes\nopenssl req -x509\n", []string{}},
+		"continued":     {req + " \\\n  -addext subjectAltName=DNS:a.b\nIt's done\n", []string{}},
+		"several lines": {"$ kubectl apply -f - <<EOF\n# it's\nEOF\nIt's done\n" + req + " -passin 'pass:a\nb' -addext subjectAltName=DNS:10.0.0.1\n", []string{"san-ip-as-dns 7:27"}},
+		"a fault":       {"Don't\n" + req + "\n", []string{"script-san-missing 3:11"}},
+		"open quote":    {req + " -addext subjectAltName=DNS:a.b -days \"9\nfine\n$ helm list\n", []string{"script-unclosed-quote 2:99"}},
+		"no prompts":    {strings.TrimPrefix(req, "$ ") + " -addext subjectAltName=DNS:a.b -days \"9\n", []string{"script-unclosed-quote 2:97"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			units, err := Read("x.md", []byte("```console\n"+tt.text+"```\n"), format.Options{})
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, places(units))
 		})
 	}
 }

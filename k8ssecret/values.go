@@ -149,6 +149,13 @@ func (v *valuesReader) warn(rule, key, format string, args ...any) {
 	v.note(&v.unit, rule, v.path(key), offset, format, args...)
 }
 
+// fix gives the last note the command that mends it.
+func (v *valuesReader) fix(command string) {
+	if n := len(v.unit.Material.Notes); n > 0 && n < maxNotes {
+		v.unit.Material.Notes[n-1].Fix = command
+	}
+}
+
 func (v *valuesReader) judge() {
 	v.duplicates(&v.unit, v.root, v.prefix)
 	v.duplicates(&v.unit, v.root.Get("tls"), v.path("tls"))
@@ -233,7 +240,17 @@ func (v *valuesReader) booleans() {
 			continue
 		}
 		v.warn(NoteValuesBoolString, key, "%s is the string %q and no boolean: a template takes every string for true, this one too; write it without quotes", key, pki.Printable(n.Text))
+		v.fix("helm upgrade --install connected-registry … --set " + key + "=" + boolean(n.Text))
 	}
+}
+
+// boolean is what a switch in quotes was meant to say.
+func boolean(text string) string {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "true", "yes", "on", "1":
+		return "true"
+	}
+	return "false"
 }
 
 // state is what a switch says.
