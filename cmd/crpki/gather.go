@@ -327,6 +327,11 @@ func (l *linter) run(path string, e *inspect.Evidence) inspect.TargetReport {
 	e.Limits, e.Now = l.limits, l.now
 	l.decided.config.Apply(path, e)
 	r := l.judge.Run(e)
+	more, err := l.second.judge(l.c.Context, path, e)
+	if err != nil {
+		r.Error = err.Error()
+	}
+	r.Findings = append(r.Findings, more...)
 	l.decided.config.WaiveIn(e, r.Findings)
 	r.Clients = l.clients(e)
 	r.Certificates = 0

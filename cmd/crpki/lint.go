@@ -52,6 +52,7 @@ was, and with 2 when something could not be read; in every format alike.`,
 			helmSetFlag(),
 			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID`"},
 			clientsFlag(),
+			zlintFlag(),
 			&cli.BoolFlag{Name: "list-rules", Usage: "list the rules"},
 			&cli.StringFlag{Name: "explain", Usage: "print the page of the rule `ID`"},
 			&cli.StringSliceFlag{
@@ -98,6 +99,7 @@ type linter struct {
 	anchors []pki.Cert
 	limits  inspect.Limits
 	decided *decisions
+	second  *zlint
 }
 
 func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
@@ -107,6 +109,9 @@ func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
 		return nil, err
 	}
 	if l.limits.Fail, err = parseSpan("fail-days", c.String("fail-days")); err != nil {
+		return nil, err
+	}
+	if l.second, err = findZlint(c); err != nil {
 		return nil, err
 	}
 	names, remarks, err := pki.ParseNames(0, c.StringSlice("host"))
