@@ -151,6 +151,8 @@ func (r *reader) generator(n *tree.Node) {
 	text := r.text(n.Get("secretGenerator"))
 	if strings.Contains(text, "kubernetes.io/tls") || strings.Contains(text, ".crt") || strings.Contains(text, ".key") || strings.Contains(text, ".pem") {
 		r.template(n.Pair("secretGenerator").KeyNode.Start, "kustomize makes the Secret: lint the files that it takes, or what comes out (kustomize build …)")
+		notes := r.units[len(r.units)-1].Material.Notes
+		notes[len(notes)-1].Fix = "kustomize build . | crpki lint -"
 	}
 }
 

@@ -79,6 +79,7 @@ func languageOf(info string) string {
 func (s *scriptReader) block(b block) {
 	text := s.src.Text[b.start:b.end]
 	sniff := sniffer{text: []byte(text)}
+	s.elided = isElided(text)
 	switch b.language {
 	case "bash", "sh", "shell", "zsh", "ksh", "console", "shellsession", "shell-session", "azurecli", "azure-cli", "cmd", "dockerfile", "makefile":
 		s.commandBlock(b)

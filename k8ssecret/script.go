@@ -40,6 +40,9 @@ type scriptReader struct {
 	created []string
 	// mentioned caches which words stand in the script.
 	mentioned map[string]bool
+	// elided: the block of a document leaves something out, so that what is missing
+	// may be there.
+	elided bool
 	// open: a certificate is asked for whose addresses are in variables.
 	open bool
 }
@@ -343,6 +346,10 @@ func (s *scriptReader) typos() {
 		if slices.Contains(known, n.namespace) {
 			continue
 		}
+		if misspelt(n.namespace, releaseNamespace) && !slices.Contains(known, releaseNamespace) {
+			s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q: is %q meant?", pki.Printable(n.name), n.namespace, releaseNamespace)
+			continue
+		}
 		if i := slices.IndexFunc(known, func(ns string) bool { return misspelt(n.namespace, ns) }); i >= 0 {
 			s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q, and all else here is in %q", pki.Printable(n.name), n.namespace, known[i])
 		}
@@ -470,7 +477,7 @@ func (s *scriptReader) body(start, end int, consumer *command, h heredoc) {
 	if h.tabs {
 		text = tabsToBlanks(text)
 	}
-	sub := &reader{source: s.source, src: &tree.Source{Text: text}, opt: s.opt, line: s.line + line - 1, quiet: true}
+	sub := &reader{source: s.source, src: &tree.Source{Text: text}, opt: s.opt, line: s.line + line - 1, quiet: true, elided: isElided(text)}
 	if kind := sniff.manifest(); kind != "" {
 		sub.manifests()
 		s.notYAML(sub)
@@ -489,8 +496,26 @@ func (s *scriptReader) body(start, end int, consumer *command, h heredoc) {
 		if u.Kind == KindTemplate {
 			continue
 		}
+		if sub.elided {
+			u.Material.Notes = slices.DeleteFunc(u.Material.Notes, ofAbsence)
+		}
 		s.take(u)
 	}
+}
+
+// isElided reports whether a text leaves something out.
+func isElided(text string) bool {
+	return strings.Contains(text, "…") || strings.Contains(text, "...")
+}
+
+// ofAbsence reports whether a note about a manifest says that something is not
+// there.
+func ofAbsence(n pki.Note) bool {
+	switch n.Rule {
+	case NoteSecretTypeMissing, NoteSecretKeyMissing, NoteCertificateRefused, NoteCertificateUsages, NoteCertificateRotation, NoteCertificateOnlyCN:
+		return true
+	}
+	return false
 }
 
 // take adds what was found to the script's own unit, or as a unit of its own

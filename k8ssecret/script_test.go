@@ -71,6 +71,10 @@ func TestScriptNotes(t *testing.T) {
 		"continued in PowerShell":            {"openssl req -x509 -keyout tls.key -out tls.crt `\n  -addext subjectAltName=DNS:a.example.com\n", []string{}},
 		"one open quote, many substitutions": {"helm list\nopenssl req " + strings.Repeat("\"$(\\\n", 100), []string{"script-unclosed-quote 2:13"}},
 
+		"elided":                     {"openssl req -x509 … -out tls.crt\nhelm install" + chart + "... --set cert-manager.enabled=false,cert-manager.install=false\n", []string{}},
+		"cert-manager's certificate": {req + "-addext subjectAltName=DNS:a.b\nhelm install" + chart + "--set service.clusterIP=10.0.0.1\n", []string{}},
+		"namespace of the registry":  {req + "-addext subjectAltName=DNS:reg.conected-registry.svc.cluster.local\n", []string{"san-namespace-typo 1:105"}},
+
 		"no names":                 {req + "\n# registry\n", []string{"script-san-missing 1:9"}},
 		"names dropped":            {"openssl x509 -req -in a.csr -CA ca.crt -CAkey ca.key -out tls.crt\n", []string{"script-san-missing 1:9"}},
 		"repeated":                 {req + "-addext subjectAltName=IP:10.0.0.1 -addext subjectAltName=DNS:a.b\n", []string{"script-duplicate-addext 1:125"}},
@@ -131,6 +135,26 @@ func TestTranscript(t *testing.T) {
 			units, err := Read("x.md", []byte("```console\n"+tt.text+"```\n"), format.Options{})
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, places(units))
+		})
+	}
+}
+
+// What an example leaves out may be there.
+func TestElidedExamples(t *testing.T) {
+	for name, text := range map[string]string{
+		"values":      "```yaml\ntls:\n  crt: <base64 of the certificate>\n  key: <base64 of the key>\n  cacrt: ...\n```\n",
+		"Secret":      "```yaml\nkind: Secret\ntype: kubernetes.io/tls\ndata:\n  tls.crt: …\n```\n",
+		"Certificate": "```yaml\napiVersion: cert-manager.io/v1\nkind: Certificate\nspec:\n  # …\n  dnsNames: [a.b]\n```\n",
+		"commands":    "```sh\nopenssl req -x509 -out tls.crt\n# ...\n```\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			units, err := Read("x.md", []byte("openssl x509, tls.crt\n\n"+text), format.Options{})
+			require.NoError(t, err)
+			require.NotEmpty(t, units)
+			assert.Empty(t, places(units))
+			units, err = Read("x.md", []byte("openssl x509, tls.crt\n\n"+strings.NewReplacer("…", "", "...", "").Replace(text)), format.Options{})
+			require.NoError(t, err)
+			assert.NotEmpty(t, places(units), "without the ellipsis something is missing")
 		})
 	}
 }

@@ -51,10 +51,10 @@ func (r *reader) values(root *tree.Node) {
 	if root.Kind != tree.Map {
 		return
 	}
-	v := &valuesReader{reader: r, root: root}
+	v := &valuesReader{reader: r, root: root, partial: r.elided}
 	if !v.ours() {
 		for _, p := range root.Pairs {
-			below := &valuesReader{reader: r, root: p.Value, prefix: p.Key}
+			below := &valuesReader{reader: r, root: p.Value, prefix: p.Key, partial: r.elided}
 			if p.Value.Kind == tree.Map && (below.ours() || p.Key == "connected-registry") {
 				v = below
 				break
@@ -404,7 +404,7 @@ func firstOf(first bool, a, b string) string {
 
 // expectations are the names that the certificate has to have.
 func (v *valuesReader) expectations() {
-	if v.state("httpEnabled") == on {
+	if v.state("httpEnabled") == on || v.quiet && !v.owns() {
 		return
 	}
 	v.host(&v.unit, pki.IP, v.get("service.clusterIP"), "service.clusterIP")
@@ -418,6 +418,12 @@ func (v *valuesReader) expectations() {
 			return
 		}
 	}
+}
+
+// owns reports whether the values may bring a certificate of their own: of one
+// that cert-manager issues nobody else writes the names.
+func (v *valuesReader) owns() bool {
+	return v.partial || slices.ContainsFunc([]string{"tls.crt", "tls.key", "tls.cacrt", "tls.secret"}, func(key string) bool { return v.get(key) != nil })
 }
 
 // settingsFile reads the protected settings of an Azure extension: one flat

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/crpki/crpki/pki"
@@ -173,9 +174,26 @@ func foreign(data []byte) string {
 	case strings.HasPrefix(text, "<!doctype html"), strings.HasPrefix(text, "<html"):
 		return "is an HTML page, perhaps a login page or an error that was saved in place of the download"
 	case strings.Contains(text, "apiversion:") && strings.Contains(text, "kind:"):
-		return `is a Kubernetes manifest: take the field out of it first, such as kubectl get secret NAME -o jsonpath='{.data.tls\.crt}' | base64 -d`
+		return manifest(data, strings.Contains(text, "kind: secret"))
 	}
 	return ""
+}
+
+// manifest says what to do with a Kubernetes manifest. One of another kind than
+// Secret may hold certificates too, base64 of PEM as a rule.
+func manifest(data []byte, secret bool) string {
+	holds := slices.ContainsFunc([]string{"-----BEGIN ", "LS0tLS1CRUdJTi", "tls.crt:", "tls.key:", "ca.crt:"}, func(mark string) bool {
+		return bytes.Contains(data, []byte(mark))
+	})
+	switch {
+	case !holds:
+		return "is a Kubernetes manifest without a certificate or a key: there is nothing in it to read"
+	case bytes.Contains(data, []byte("encryptedData:")):
+		return "is a Kubernetes manifest whose fields are encrypted (SealedSecret): look at the Secret that comes out of it, with kubectl get secret NAME -o yaml"
+	case secret:
+		return `is a Kubernetes manifest: take the field out of it first, such as kubectl get secret NAME -o jsonpath='{.data.tls\.crt}' | base64 -d`
+	}
+	return "is a Kubernetes manifest of a kind whose certificates are not looked for: take the field out of it first, and pass it through base64 -d"
 }
 
 // count writes "1 certificate", "2 certificates".
