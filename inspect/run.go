@@ -149,7 +149,7 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	}
 	for _, n := range e.Material.Notes {
 		if rule := j.byID[n.Rule]; rule != nil {
-			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: mend(cmp.Or(n.Fix, rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin)})
+			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: cmp.Or(n.Fix, mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin))})
 		}
 	}
 	sortFindings(r.report.Findings)
@@ -302,7 +302,7 @@ func mend(fix string, o pki.Origin) string {
 	}
 	words := strings.Split(fix, " ")
 	for i, word := range words {
-		if word == "secret.yaml" || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
+		if word == "secret.yaml" || word == "script.sh" && !strings.HasSuffix(o.Source, ".md") || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
 			words[i] = ShellWord(o.Source)
 		}
 	}

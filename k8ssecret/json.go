@@ -40,10 +40,7 @@ func (r *reader) notJSON(first int) {
 		}
 		r.note(&r.units[first], NoteJSONInvalid, "", at+len(r.src.Text)-len(text), "not JSON, and kubectl refuses it: %s", why)
 		notes := r.units[first].Material.Notes
-		notes[len(notes)-1].Fix = "jq . secret.yaml" // the name of the file comes in later
-		if r.source == "-" {
-			notes[len(notes)-1].Fix = "jq ."
-		}
+		notes[len(notes)-1].Fix = strings.TrimSuffix("jq . "+plainFile(r.source), " ")
 		return
 	}
 }
@@ -61,4 +58,14 @@ func strictJSON(text string) (offset int, why string) {
 		return max(0, min(int(syntax.Offset), len(text))-1), syntax.Error()
 	}
 	return 0, "the document is cut off"
+}
+
+// plainFile gives the name of a file that a command can take as it stands, ""
+// for others.
+func plainFile(name string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-"
+	if strings.HasPrefix(name, "-") || strings.Trim(name, plain) != "" {
+		return ""
+	}
+	return name
 }

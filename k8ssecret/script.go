@@ -293,7 +293,21 @@ func (s *scriptReader) base64(name, value string, offset int) {
 	}
 	if wrapsBase64(value) && (envRole(name) != anyRole || namesPEM(value)) {
 		s.note(&s.unit, NoteScriptBase64, "", offset, "base64 breaks its output into lines of 76 characters, and %s has to be one: base64 -w0, or | tr -d '\\n'", pki.Printable(name))
+		if notes := s.unit.Material.Notes; len(notes) < maxNotes {
+			notes[len(notes)-1].Fix = name + "=$(base64 -w0 " + encodedFile(value) + ")"
+		}
 	}
+}
+
+// encodedFile gives the file that a command substitution encodes, or an example
+// of one.
+func encodedFile(value string) string {
+	for _, w := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" \t\n\"'`()<>|;&", c) }) {
+		if namesPEM(w) && plainFile(w) != "" {
+			return w
+		}
+	}
+	return "tls.crt"
 }
 
 func namesPEM(text string) bool {

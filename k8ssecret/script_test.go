@@ -158,3 +158,16 @@ func TestElidedExamples(t *testing.T) {
 		})
 	}
 }
+
+func TestScriptFix(t *testing.T) {
+	for text, want := range map[string]string{
+		"TLS_KEY=$(cat certs/tls.key | base64)\n": "TLS_KEY=$(base64 -w0 certs/tls.key)",
+		"TLS_CRT=`base64 \"$DIR/tls.crt\"`\n":     "TLS_CRT=$(base64 -w0 tls.crt)",
+	} {
+		units, err := Read("x.sh", []byte("# helm install\n"+text), format.Options{})
+		require.NoError(t, err)
+		require.Len(t, units, 1)
+		require.Len(t, units[0].Material.Notes, 1)
+		assert.Equal(t, want, units[0].Material.Notes[0].Fix)
+	}
+}

@@ -213,6 +213,9 @@ func TestManifestIsNoJSON(t *testing.T) {
 			units, err := Read(tt.name, []byte(fill(tt.text, registry())), format.Options{})
 			require.NoError(t, err)
 			assert.Equal(t, tt.want, rulesOf(units))
+			if len(tt.want) > 0 {
+				assert.Equal(t, strings.TrimSuffix("jq . "+plainFile(tt.name), " "), units[0].Material.Notes[0].Fix)
+			}
 		})
 	}
 }
