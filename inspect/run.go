@@ -149,7 +149,7 @@ func (j *Judge) run(e *Evidence, whole bool) TargetReport {
 	}
 	for _, n := range e.Material.Notes {
 		if rule := j.byID[n.Rule]; rule != nil {
-			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin)})
+			r.add(rule, Finding{Origin: n.Origin, Message: n.Detail, Fix: cmp.Or(n.Fix, mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), n.Origin))})
 		}
 	}
 	sortFindings(r.report.Findings)
@@ -182,7 +182,15 @@ func (r *run) apply(rule *weighed, subjects []Subject) {
 	}
 }
 
+// mostAlike bounds what one rule says of one certificate: a file with 50,000 bad
+// names is no clearer for 50,000 findings.
+const mostAlike = 20
+
 func (r *run) addAll(rule *weighed, found []Finding) {
+	if more := len(found) - mostAlike; more > 0 {
+		found = found[:mostAlike]
+		found[mostAlike-1].Message += fmt.Sprintf(" (and %d more like this)", more)
+	}
 	for _, f := range found {
 		r.add(rule, f)
 	}
@@ -194,7 +202,7 @@ func (r *run) add(rule *weighed, f Finding) {
 		f.Severity = rule.severity
 	}
 	if f.Fix == "" {
-		f.Fix = cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL)
+		f.Fix = mend(cmp.Or(rule.Doc.Fix, rule.Doc.FixOpenSSL), f.Origin)
 	}
 	if f.Part == "" && f.Origin.Index > 0 {
 		f.Part = r.part(f.Origin)
@@ -294,15 +302,15 @@ func mend(fix string, o pki.Origin) string {
 	}
 	words := strings.Split(fix, " ")
 	for i, word := range words {
-		if word == "secret.yaml" || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
-			words[i] = shellWord(o.Source)
+		if word == "secret.yaml" || word == "script.sh" && !strings.HasSuffix(o.Source, ".md") || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
+			words[i] = ShellWord(o.Source)
 		}
 	}
 	return strings.Join(words, " ")
 }
 
-// shellWord quotes what a shell would take apart.
-func shellWord(s string) string {
+// ShellWord quotes what a shell would take apart, for commands that are shown.
+func ShellWord(s string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+,:@%", r)
 	}

@@ -27,10 +27,14 @@ func TestFixNamesTheFile(t *testing.T) {
 	assert.Equal(t, "crpki lint --fix all.yaml", mend("crpki lint --fix tls.crt", field))
 	assert.Equal(t, "kubectl apply -n infra -f all.yaml", mend("kubectl apply -n infra -f secret.yaml", field))
 	assert.Equal(t, fix, mend(fix, field))
+	assert.Equal(t, "bash -n deploy.sh", mend("bash -n script.sh", pki.Origin{Source: "deploy.sh"}))
+	assert.Equal(t, "bash -n script.sh", mend("bash -n script.sh", pki.Origin{Source: "README.md"}), "a document is no script")
 	judge := NewJudge(Options{Rules: []Rule{{ID: "pem-crlf", Severity: Info, Doc: Doc{Fix: fix}}}})
 	report := judge.Run(&Evidence{Material: pki.Material{Notes: []pki.Note{{Rule: "pem-crlf", Origin: pki.Origin{Source: "a.crt"}}}}})
 	require.Len(t, report.Findings, 1)
 	assert.Equal(t, "crpki bundle a.crt --out a.crt --force", report.Findings[0].Fix)
+	report = judge.Run(&Evidence{Material: pki.Material{Notes: []pki.Note{{Rule: "pem-crlf", Fix: "base64 -w0 tls.crt", Origin: pki.Origin{Source: "a.sh"}}}}})
+	assert.Equal(t, "base64 -w0 tls.crt", report.Findings[0].Fix, "a note's own command goes before the rule's")
 }
 
 // A finding says of which block it speaks, as people count.

@@ -101,9 +101,19 @@ func (c *certificateReader) names(namespace string) {
 		c.refused("dnsNames", c.spec.Start, "it asks for no name: give dnsNames or ipAddresses")
 	case len(cn) > maxCommonName:
 		c.refused("commonName", common.Start, "commonName has %d characters, at most %d are allowed", len(cn), maxCommonName)
-	case cn != "" && none && c.spec.Get("isCA").Scalar() != "true" && c.spec.Get("otherNames") == nil:
+	case cn != "" && none && c.spec.Get("isCA").Scalar() != "true" && !c.clientOnly() && c.spec.Get("otherNames") == nil:
 		c.note(&c.unit, NoteCertificateOnlyCN, join(c.path, "commonName"), common.Start, "commonName is the only name, and Go clients do not look at it: give dnsNames or ipAddresses")
 	}
+}
+
+// clientOnly reports whether the certificate is for a client alone, which nobody
+// looks up by a name.
+func (c *certificateReader) clientOnly() bool {
+	usages := c.spec.Get("usages")
+	has := func(usage string) bool {
+		return usages != nil && slices.ContainsFunc(usages.Items, func(n *tree.Node) bool { return n.Text == usage })
+	}
+	return has("client auth") && !has("server auth") && !has("any")
 }
 
 // serviceNamespace notes a Service's name whose namespace is almost that of the

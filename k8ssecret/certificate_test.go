@@ -37,6 +37,7 @@ func TestReadCertificate(t *testing.T) {
 	}{
 		"good":             {goodCertificate, []string{}},
 		"address alone":    {change("  dnsNames: [registry.infra.svc.cluster.local]\n", ""), []string{}},
+		"client":           {strings.NewReplacer("server auth", "client auth", "  dnsNames: [registry.infra.svc.cluster.local]\n", "  commonName: client\n", "  ipAddresses: [10.96.0.50]\n", "").Replace(goodCertificate), []string{}},
 		"CA":               {change("  usages: [digital signature, key encipherment, server auth]\n", "  isCA: true\n"), []string{}},
 		"another issuer":   {change("kind: Issuer", "kind: AWSPCAIssuer, group: awspca.cert-manager.io"), []string{}},
 		"no spec":          {goodCertificate[:strings.Index(goodCertificate, "spec")], []string{"certificate-refused 2:1 spec"}},

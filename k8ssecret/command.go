@@ -30,7 +30,15 @@ func (s *scriptReader) openssl(args []word) {
 			s.addNames(&names, w, value)
 		}
 	}
-	s.noNames(args[0], o, seen["subjectaltname"])
+	if !s.leavesOut(args) {
+		s.noNames(args[0], o, seen["subjectaltname"])
+	}
+}
+
+// leavesOut reports whether a command, or the block that it stands in, leaves
+// something out: then nothing is missing for certain.
+func (s *scriptReader) leavesOut(args []word) bool {
+	return s.elided || slices.ContainsFunc(args, func(w word) bool { return isElided(w.text) })
 }
 
 // addNames reads the value of a subjectAltName: "IP:10.0.0.1,DNS:name".
@@ -134,7 +142,7 @@ func (s *scriptReader) helm(c *command, args []word) {
 	if !named && !v.unmistakable() {
 		return
 	}
-	v.partial = o.has("-f", "--values", "--set-json", "--reuse-values", "--reset-then-reuse-values") || sub == "upgrade" && !o.has("--install", "-i")
+	v.partial = s.leavesOut(args) || o.has("-f", "--values", "--set-json", "--reuse-values", "--reset-then-reuse-values") || sub == "upgrade" && !o.has("--install", "-i")
 	v.command = true
 	v.judge()
 	s.used(v, namespace)
@@ -181,7 +189,7 @@ func (s *scriptReader) az(args []word) {
 	}
 	v := &valuesReader{reader: s.reader, dotted: true, texts: true, root: &tree.Node{Kind: tree.Map, Style: tree.Block, Start: args[0].start, End: args[0].start}}
 	v.unit = s.reader.unit(KindSet, args[0].start)
-	v.partial = args[1].text == "update"
+	v.partial = args[1].text == "update" || s.leavesOut(args)
 	option, ours, namespace := "", v.unmistakable, releaseNamespace
 	for _, w := range args[2:] {
 		name, value, joined := strings.Cut(w.text, "=")

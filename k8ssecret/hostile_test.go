@@ -57,6 +57,8 @@ func hostile() map[string]struct{ name, text string } {
 		"assignments":                {".env", fill("TLS_CRT=LS0t\n")},
 		"open quotes in .env":        {".env", fill("TLS_CRT=\"LS0t\n")},
 		"stray base64":               {".env", "TLS_CRT=" + b64(strings.Repeat("x", 100)) + "\n" + fill("LS0tLS0t\n")},
+		"substitutions in quotes":    {"x.sh", "openssl req -x509 " + fill("\"$(\\\n")},
+		"prompts":                    {"x.md", "```console\nopenssl req -addext\n" + fill("$ \"\n") + "```\n"},
 		"substitutions":              {"x.sh", "openssl req -addext\n" + fill("$(")},
 		"backticks":                  {"x.sh", "openssl req -addext\n" + fill("`a ")},
 		"parentheses":                {"x.sh", "openssl req -addext\n" + fill("a=$(b) ")},

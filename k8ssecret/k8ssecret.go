@@ -105,11 +105,15 @@ type reader struct {
 	// quiet is for examples in documents, whose values are not meant: then the
 	// structure alone is judged.
 	quiet bool
+	// elided: the text leaves something out, as examples do.
+	elided bool
 	// pieces are the texts that src was joined of, nil when it is one.
 	pieces []piece
 	// blocks are the lines on which the PEM blocks of the value blocksOf begin.
 	blocksOf *tree.Node
 	blocks   []int
+	// issuers are the Secrets that issuers in the same source sign with.
+	issuers []string
 }
 
 func newReader(source, text string, opt format.Options) *reader {

@@ -131,3 +131,11 @@ func TestReadSecret(t *testing.T) {
 	assert.Equal(t, "DNS:registry.infra.svc.cluster.local", u.Hosts[0].Name.String())
 	assert.Equal(t, "metadata.namespace", u.Hosts[0].From)
 }
+
+func TestTemplateFix(t *testing.T) {
+	units, err := Read("kustomization.yaml", []byte("secretGenerator:\n- {name: a, files: [tls.crt, tls.key]}\n"), format.Options{})
+	require.NoError(t, err)
+	require.Len(t, units, 1)
+	require.Len(t, units[0].Material.Notes, 1)
+	assert.Equal(t, "kustomize build . | crpki lint -", units[0].Material.Notes[0].Fix)
+}

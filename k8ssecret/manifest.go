@@ -14,7 +14,14 @@ const maxObjects = 100_000
 // manifests reads every document of a YAML or JSON file. A document that
 // cannot be read hides no other.
 func (r *reader) manifests() {
-	for _, d := range tree.Read(r.src) {
+	docs := tree.Read(r.src)
+	for _, d := range docs {
+		if d.Err == nil {
+			r.issuer(d.Root, true)
+		}
+	}
+	defer r.notJSON(len(r.units))
+	for _, d := range docs {
 		text := r.src.Text[d.Start:d.End]
 		switch {
 		case d.Err == nil:
@@ -25,6 +32,27 @@ func (r *reader) manifests() {
 			r.template(d.Start, "a template: render it first (helm template …) and lint what comes out")
 		default:
 			r.broken(d.Err)
+		}
+	}
+}
+
+// maxIssuers bounds what every Secret is compared with.
+const maxIssuers = 100
+
+// issuer keeps which Secret an Issuer or ClusterIssuer of cert-manager signs
+// with. Of a list, its items are looked at.
+func (r *reader) issuer(n *tree.Node, list bool) {
+	if n.Kind != tree.Map || len(r.issuers) >= maxIssuers {
+		return
+	}
+	switch kind := n.Get("kind").Scalar(); {
+	case strings.HasSuffix(kind, "List") && list && n.Get("items") != nil:
+		for _, item := range n.Get("items").Items {
+			r.issuer(item, false)
+		}
+	case kind == "Issuer" || kind == "ClusterIssuer":
+		if name := n.At("spec", "ca", "secretName").Scalar(); name != "" {
+			r.issuers = append(r.issuers, name)
 		}
 	}
 }
@@ -123,6 +151,8 @@ func (r *reader) generator(n *tree.Node) {
 	text := r.text(n.Get("secretGenerator"))
 	if strings.Contains(text, "kubernetes.io/tls") || strings.Contains(text, ".crt") || strings.Contains(text, ".key") || strings.Contains(text, ".pem") {
 		r.template(n.Pair("secretGenerator").KeyNode.Start, "kustomize makes the Secret: lint the files that it takes, or what comes out (kustomize build …)")
+		notes := r.units[len(r.units)-1].Material.Notes
+		notes[len(notes)-1].Fix = "kustomize build . | crpki lint -"
 	}
 }
 

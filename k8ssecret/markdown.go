@@ -79,14 +79,18 @@ func languageOf(info string) string {
 func (s *scriptReader) block(b block) {
 	text := s.src.Text[b.start:b.end]
 	sniff := sniffer{text: []byte(text)}
+	s.elided = isElided(text)
 	switch b.language {
 	case "bash", "sh", "shell", "zsh", "ksh", "console", "shellsession", "shell-session", "azurecli", "azure-cli", "cmd", "dockerfile", "makefile":
+		s.commandBlock(b)
+		return
+	case "powershell", "pwsh", "ps1":
 		s.shell(b.start, b.end)
 		return
 	case "yaml", "yml", "json", "jsonc":
 	case "", "text", "txt", "plaintext", "code":
 		if sniff.manifest() == "" && !strings.HasPrefix(strings.TrimSpace(text), "{") && sniff.commands() != "" {
-			s.shell(b.start, b.end)
+			s.commandBlock(b)
 			return
 		}
 	default:
@@ -96,6 +100,81 @@ func (s *scriptReader) block(b block) {
 	s.body(b.start, b.end, nil, heredoc{})
 	// An example that leaves something out is no YAML, and need not be.
 	s.unit.Material.Notes = append(s.unit.Material.Notes[:errs:errs], withoutRule(s.unit.Material.Notes[errs:], NoteScriptManifest)...)
+}
+
+// Bounds on one prompted command, which is read again with every line.
+const (
+	maxContinued = 100      // lines
+	maxPrompted  = 64 << 10 // bytes
+)
+
+// commandBlock reads a block of commands. In one with prompts, what has none is
+// output, save for the rest of a command: behind a backslash, in quotation marks
+// and in here-documents.
+func (s *scriptReader) commandBlock(b block) {
+	text := s.src.Text
+	if !hasPrompt(text[b.start:b.end]) {
+		s.shell(b.start, b.end)
+		return
+	}
+	for pos := b.start; pos < b.end; {
+		end := lineEnd(text, pos, b.end)
+		start := pos
+		pos = end
+		if !isPrompted(text[start:end]) {
+			continue
+		}
+		for n := 0; n < maxContinued && end-start < maxPrompted && !complete(text, start, end); n++ {
+			if end == b.end || isPrompted(text[end:lineEnd(text, end, b.end)]) {
+				break
+			}
+			end = lineEnd(text, end, b.end)
+		}
+		if !complete(text, start, end) {
+			end = pos // something that the first line alone tells best
+		}
+		s.shell(start, end)
+		pos = end
+	}
+}
+
+func hasPrompt(text string) bool {
+	for line := range strings.Lines(text) {
+		if isPrompted(line) {
+			return true
+		}
+	}
+	return false
+}
+
+func isPrompted(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t>"), "$ ") }
+
+// lineEnd is where the line ends that begins at pos, behind its line break.
+func lineEnd(text string, pos, end int) int {
+	if i := strings.IndexByte(text[pos:end], '\n'); i >= 0 {
+		return pos + i + 1
+	}
+	return end
+}
+
+// complete reports whether a shell would run what stands from start to end, or
+// ask for more.
+func complete(text string, start, end int) bool {
+	if line := strings.TrimRight(text[start:end], "\r\n"); strings.HasSuffix(strings.TrimRight(line, " \t"), "\\") || strings.HasSuffix(line, " `") {
+		return false
+	}
+	lexed := lexShell(text, start, end)
+	if slices.ContainsFunc(lexed.faults, func(f shellFault) bool { return f.rule == NoteUnclosedQuote }) {
+		return false
+	}
+	for _, c := range lexed.commands {
+		for _, h := range c.heredocs {
+			if h.open {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // withoutRule gives the notes that are not of a rule.

@@ -40,6 +40,9 @@ type scriptReader struct {
 	created []string
 	// mentioned caches which words stand in the script.
 	mentioned map[string]bool
+	// elided: the block of a document leaves something out, so that what is missing
+	// may be there.
+	elided bool
 	// open: a certificate is asked for whose addresses are in variables.
 	open bool
 }
@@ -290,7 +293,21 @@ func (s *scriptReader) base64(name, value string, offset int) {
 	}
 	if wrapsBase64(value) && (envRole(name) != anyRole || namesPEM(value)) {
 		s.note(&s.unit, NoteScriptBase64, "", offset, "base64 breaks its output into lines of 76 characters, and %s has to be one: base64 -w0, or | tr -d '\\n'", pki.Printable(name))
+		if notes := s.unit.Material.Notes; len(notes) < maxNotes {
+			notes[len(notes)-1].Fix = name + "=$(base64 -w0 " + encodedFile(value) + ")"
+		}
 	}
+}
+
+// encodedFile gives the file that a command substitution encodes, or an example
+// of one.
+func encodedFile(value string) string {
+	for _, w := range strings.FieldsFunc(value, func(c rune) bool { return strings.ContainsRune(" \t\n\"'`()<>|;&", c) }) {
+		if namesPEM(w) && plainFile(w) != "" {
+			return w
+		}
+	}
+	return "tls.crt"
 }
 
 func namesPEM(text string) bool {
@@ -341,6 +358,10 @@ func (s *scriptReader) typos() {
 	known = known[:min(len(known), maxNamespaces)]
 	for _, n := range s.names[:min(len(s.names), maxServices)] {
 		if slices.Contains(known, n.namespace) {
+			continue
+		}
+		if misspelt(n.namespace, releaseNamespace) && !slices.Contains(known, releaseNamespace) {
+			s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q: is %q meant?", pki.Printable(n.name), n.namespace, releaseNamespace)
 			continue
 		}
 		if i := slices.IndexFunc(known, func(ns string) bool { return misspelt(n.namespace, ns) }); i >= 0 {
@@ -470,7 +491,7 @@ func (s *scriptReader) body(start, end int, consumer *command, h heredoc) {
 	if h.tabs {
 		text = tabsToBlanks(text)
 	}
-	sub := &reader{source: s.source, src: &tree.Source{Text: text}, opt: s.opt, line: s.line + line - 1, quiet: true}
+	sub := &reader{source: s.source, src: &tree.Source{Text: text}, opt: s.opt, line: s.line + line - 1, quiet: true, elided: isElided(text)}
 	if kind := sniff.manifest(); kind != "" {
 		sub.manifests()
 		s.notYAML(sub)
@@ -489,8 +510,26 @@ func (s *scriptReader) body(start, end int, consumer *command, h heredoc) {
 		if u.Kind == KindTemplate {
 			continue
 		}
+		if sub.elided {
+			u.Material.Notes = slices.DeleteFunc(u.Material.Notes, ofAbsence)
+		}
 		s.take(u)
 	}
+}
+
+// isElided reports whether a text leaves something out.
+func isElided(text string) bool {
+	return strings.Contains(text, "…") || strings.Contains(text, "...")
+}
+
+// ofAbsence reports whether a note about a manifest says that something is not
+// there.
+func ofAbsence(n pki.Note) bool {
+	switch n.Rule {
+	case NoteSecretTypeMissing, NoteSecretKeyMissing, NoteCertificateRefused, NoteCertificateUsages, NoteCertificateRotation, NoteCertificateOnlyCN:
+		return true
+	}
+	return false
 }
 
 // take adds what was found to the script's own unit, or as a unit of its own

@@ -67,6 +67,14 @@ func TestScriptNotes(t *testing.T) {
 		"namespace first":        {"kubectl create namespace infra\n" + apply + "helm install -n infra --create-namespace --set service.clusterIP=10.0.0.1,tls.secret=a,cert-manager.enabled=false,cert-manager.install=false" + chart + "\n", []string{}},
 		"PEM of a script":        {"kubectl create secret tls a -n infra --cert=tls.crt --key=tls.key\n", []string{}},
 
+		"ANSI-C quotes":                      {"echo $'don\\'t'\nopenssl x509 -noout -in tls.crt\n", []string{}},
+		"continued in PowerShell":            {"openssl req -x509 -keyout tls.key -out tls.crt `\n  -addext subjectAltName=DNS:a.example.com\n", []string{}},
+		"one open quote, many substitutions": {"helm list\nopenssl req " + strings.Repeat("\"$(\\\n", 100), []string{"script-unclosed-quote 2:13"}},
+
+		"elided":                     {"openssl req -x509 … -out tls.crt\nhelm install" + chart + "... --set cert-manager.enabled=false,cert-manager.install=false\n", []string{}},
+		"cert-manager's certificate": {req + "-addext subjectAltName=DNS:a.b\nhelm install" + chart + "--set service.clusterIP=10.0.0.1\n", []string{}},
+		"namespace of the registry":  {req + "-addext subjectAltName=DNS:reg.conected-registry.svc.cluster.local\n", []string{"san-namespace-typo 1:105"}},
+
 		"no names":                 {req + "\n# registry\n", []string{"script-san-missing 1:9"}},
 		"names dropped":            {"openssl x509 -req -in a.csr -CA ca.crt -CAkey ca.key -out tls.crt\n", []string{"script-san-missing 1:9"}},
 		"repeated":                 {req + "-addext subjectAltName=IP:10.0.0.1 -addext subjectAltName=DNS:a.b\n", []string{"script-duplicate-addext 1:125"}},
@@ -105,5 +113,61 @@ func TestScriptNotes(t *testing.T) {
 			require.NoError(t, err)
 			assert.ElementsMatch(t, tt.want, places(units))
 		})
+	}
+}
+
+// In a transcript, what has no prompt is output.
+func TestTranscript(t *testing.T) {
+	const req = "$ openssl req -x509 -keyout tls.key -out tls.crt -subj /CN=a"
+	tests := map[string]struct {
+		text string
+		want []string
+	}{
+		"output":        {req + " -addext subjectAltName=DNS:a.b\nIt's done, don't worry about \"quotes\nopenssl req -x509\n", []string{}},
+		"continued":     {req + " \\\n  -addext subjectAltName=DNS:a.b\nIt's done\n", []string{}},
+		"several lines": {"$ kubectl apply -f - <<EOF\n# it's\nEOF\nIt's done\n" + req + " -passin 'pass:a\nb' -addext subjectAltName=DNS:10.0.0.1\n", []string{"san-ip-as-dns 7:27"}},
+		"a fault":       {"Don't\n" + req + "\n", []string{"script-san-missing 3:11"}},
+		"open quote":    {req + " -addext subjectAltName=DNS:a.b -days \"9\nfine\n$ helm list\n", []string{"script-unclosed-quote 2:99"}},
+		"no prompts":    {strings.TrimPrefix(req, "$ ") + " -addext subjectAltName=DNS:a.b -days \"9\n", []string{"script-unclosed-quote 2:97"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			units, err := Read("x.md", []byte("```console\n"+tt.text+"```\n"), format.Options{})
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, places(units))
+		})
+	}
+}
+
+// What an example leaves out may be there.
+func TestElidedExamples(t *testing.T) {
+	for name, text := range map[string]string{
+		"values":      "```yaml\ntls:\n  crt: <base64 of the certificate>\n  key: <base64 of the key>\n  cacrt: ...\n```\n",
+		"Secret":      "```yaml\nkind: Secret\ntype: kubernetes.io/tls\ndata:\n  tls.crt: …\n```\n",
+		"Certificate": "```yaml\napiVersion: cert-manager.io/v1\nkind: Certificate\nspec:\n  # …\n  dnsNames: [a.b]\n```\n",
+		"commands":    "```sh\nopenssl req -x509 -out tls.crt\n# ...\n```\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			units, err := Read("x.md", []byte("openssl x509, tls.crt\n\n"+text), format.Options{})
+			require.NoError(t, err)
+			require.NotEmpty(t, units)
+			assert.Empty(t, places(units))
+			units, err = Read("x.md", []byte("openssl x509, tls.crt\n\n"+strings.NewReplacer("…", "", "...", "").Replace(text)), format.Options{})
+			require.NoError(t, err)
+			assert.NotEmpty(t, places(units), "without the ellipsis something is missing")
+		})
+	}
+}
+
+func TestScriptFix(t *testing.T) {
+	for text, want := range map[string]string{
+		"TLS_KEY=$(cat certs/tls.key | base64)\n": "TLS_KEY=$(base64 -w0 certs/tls.key)",
+		"TLS_CRT=`base64 \"$DIR/tls.crt\"`\n":     "TLS_CRT=$(base64 -w0 tls.crt)",
+	} {
+		units, err := Read("x.sh", []byte("# helm install\n"+text), format.Options{})
+		require.NoError(t, err)
+		require.Len(t, units, 1)
+		require.Len(t, units[0].Material.Notes, 1)
+		assert.Equal(t, want, units[0].Material.Notes[0].Fix)
 	}
 }

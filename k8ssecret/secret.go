@@ -27,6 +27,20 @@ type secretReader struct {
 	prefix string
 	typ    string
 	parts  []part
+	// ofCA: an issuer signs with what is in it.
+	ofCA bool
+}
+
+// isOfCA reports whether the Secret is that of an issuer in the same source, or
+// has the fields of Istio's (cacerts).
+func (s *secretReader) isOfCA() bool {
+	if s.meta.name != "" && slices.Contains(s.issuers, s.meta.name) {
+		return true
+	}
+	has := func(key string) bool {
+		return s.n.At("data", key) != nil || s.n.At("stringData", key) != nil
+	}
+	return has("ca-cert.pem") && has("ca-key.pem")
 }
 
 // secret reads a Secret. One without certificates and keys, and without the
@@ -36,6 +50,7 @@ func (r *reader) secret(n *tree.Node, prefix string) {
 	s.unit = r.unit(KindSecret, head(n))
 	s.unit.Name, s.unit.Namespace = s.meta.name, s.meta.namespace
 	s.unit.Target = r.target("Secret", s.meta)
+	s.ofCA = s.isOfCA()
 	s.values("data", asBase64)
 	s.values("stringData", asPEM)
 	if !s.ours() {
@@ -55,11 +70,33 @@ func (r *reader) secret(n *tree.Node, prefix string) {
 		s.clusterHosts(last, s.meta.namespace, s.origin(path, ns.Start))
 	}
 	s.missingCA(last)
+	s.fixes(last)
+}
+
+// fixes gives the notes that a Secret made anew mends the command for it.
+func (s *secretReader) fixes(u *Unit) {
+	if !isConfigKey(s.meta.name) || s.meta.namespace != "" && !isConfigKey(s.meta.namespace) {
+		return // no name, or one that is to be filled in
+	}
+	fix := "kubectl create secret generic " + s.meta.name + " --type=" + typeTLS + " --from-file=tls.crt --from-file=tls.key --from-file=ca.crt"
+	if s.meta.namespace != "" {
+		fix += " -n " + s.meta.namespace
+	}
+	fix += " --dry-run=client -o yaml"
+	for i := range u.Material.Notes {
+		switch n := &u.Material.Notes[i]; n.Rule {
+		case NoteSecretKeyMissing, NoteSecretCAMissing, NoteSecretValueEmpty, NoteSecretSwapped, NoteValueUnreadable, NoteCAIsTLS:
+			n.Fix = fix
+		}
+	}
 }
 
 // ours reports whether the Secret is one of certificates.
 func (s *secretReader) ours() bool {
 	if s.typ == typeTLS || s.meta.node.Get("type").Scalar() == typeTLS {
+		return true
+	}
+	if s.typ == "" && s.part("tls.crt") != nil && s.part("tls.key") != nil {
 		return true
 	}
 	return slices.ContainsFunc(s.parts, func(p part) bool { return p.found() || p.known && p.node.Kind != tree.Null && p.node.Text != "" })
@@ -81,6 +118,9 @@ func (s *secretReader) values(section string, enc encoding) {
 		}
 		seen[p.Key] = true
 		f := field{path: join(path, p.Key), name: p.Key, node: p.Value, enc: enc, role: roleOf(p.Key)}
+		if s.ofCA && f.role == certRole {
+			f.role = anchorRole
+		}
 		f.known = p.Key == "tls.crt" || p.Key == "tls.key" || p.Key == "ca.crt"
 		s.parts = append(s.parts, s.read(&s.unit, f))
 		if !isConfigKey(p.Key) {
@@ -141,7 +181,8 @@ func isNearTLS(typ string) bool {
 
 // keys notes fields that the type asks for and that are not there.
 func (s *secretReader) keys() {
-	if s.typ != typeTLS && s.meta.node.Get("type").Scalar() != typeTLS {
+	pair := s.part("tls.crt") != nil && s.part("tls.key") != nil
+	if s.typ != typeTLS && s.meta.node.Get("type").Scalar() != typeTLS && !pair {
 		return
 	}
 	for _, name := range []string{"tls.crt", "tls.key"} {

@@ -22,6 +22,10 @@ func TestSecretNotes(t *testing.T) {
 		"good, Opaque, server": {"apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: infra}\ntype: Opaque\ndata: {server.crt: @crt@, server.key: @key@, ca.crt: @ca@, password: aGFsbG8=}\n", []string{}},
 		"good, CA alone":       {"apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: infra}\ndata: {ca.crt: @ca@}\n", []string{}},
 
+		"good JSON, two documents": {strings.Repeat(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"a":"tls.crt"}}`+"\n", 2), []string{}},
+		"good KYAML":               {"---\n{\n  kind: \"Secret\",\n  type: \"kubernetes.io/tls\",\n  metadata: {name: a, namespace: infra,},\n  data: {tls.crt: \"@crt@\", tls.key: \"@key@\", ca.crt: \"@ca@\",},\n}\n", []string{}},
+		"no type, all empty":       {"kind: Secret\nmetadata: {name: a, namespace: infra}\ndata:\n  tls.crt: \"\"\n  tls.key: \"\"\n", []string{"secret-type-missing 1:1 type", "secret-value-empty 4:12 data.tls.crt", "secret-value-empty 5:12 data.tls.key"}},
+
 		"type missing":          {strings.Replace(goodSecret, "type: kubernetes.io/tls\n", "", 1), []string{"secret-type-missing 2:1 type"}},
 		"type under metadata":   {strings.Replace(goodSecret, "type:", "  type:", 1), []string{"secret-type-misplaced 6:3 metadata.type"}},
 		"type Opaque":           {strings.Replace(goodSecret, "kubernetes.io/tls", "Opaque", 1), []string{"secret-type-wrong 6:7 type"}},
@@ -187,5 +191,74 @@ func TestClusterHosts(t *testing.T) {
 			}
 			assert.Equal(t, tt.want, got)
 		})
+	}
+}
+
+// kubectl takes a file that begins with a brace for JSON; we read more.
+func TestManifestIsNoJSON(t *testing.T) {
+	const secret = `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","namespace":"infra"},"type":"kubernetes.io/tls","data":{"tls.crt":"@crt@","tls.key":"@key@","ca.crt":"@ca@"}}`
+	tests := map[string]struct {
+		name, text string
+		want       []string
+	}{
+		"JSON":              {"s.json", secret, []string{}},
+		"two objects":       {"s.json", secret + "\n" + `{"kind":"ConfigMap"}` + "\n", []string{}},
+		"comma at the end":  {"s.json", strings.Replace(secret, "}}", ",}}", 1), []string{"json-invalid"}},
+		"standard input":    {"-", strings.Replace(secret, "}}", ",}}", 1), []string{"json-invalid"}},
+		"YAML by its name":  {"s.yaml", strings.Replace(secret, "}}", ",}}", 1), []string{}},
+		"no quotation mark": {"s.json", strings.Replace(secret, `"v1"`, "v1", 1), []string{"json-invalid"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			units, err := Read(tt.name, []byte(fill(tt.text, registry())), format.Options{})
+			require.NoError(t, err)
+			assert.Equal(t, tt.want, rulesOf(units))
+			if len(tt.want) > 0 {
+				assert.Equal(t, strings.TrimSuffix("jq . "+plainFile(tt.name), " "), units[0].Material.Notes[0].Fix)
+			}
+		})
+	}
+}
+
+// What an issuer signs with is no server's certificate.
+func TestSecretOfIssuer(t *testing.T) {
+	p := registry()
+	secret := "apiVersion: v1\nkind: Secret\nmetadata: {name: ca-key-pair, namespace: infra}\ntype: kubernetes.io/tls\ndata: {tls.crt: @ca@, tls.key: " + b64(p.caKey) + "}\n"
+	const issuer = "---\napiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: {name: ca}\nspec: {ca: {secretName: ca-key-pair}}\n"
+	tests := map[string]struct {
+		text          string
+		certs, anchor int
+	}{
+		"alone":        {secret, 1, 0},
+		"with issuer":  {secret + issuer, 0, 1},
+		"issuer first": {issuer + "---\n" + secret, 0, 1},
+		"other issuer": {secret + strings.Replace(issuer, "ca-key-pair", "other", 1), 1, 0},
+		"Istio":        {strings.NewReplacer("kubernetes.io/tls", "Opaque", "tls.crt", "ca-cert.pem", "tls.key: ", "cert-chain.pem: @ca@, ca-key.pem: ").Replace(secret), 0, 2},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			units, err := Read("s.yaml", []byte(fill(tt.text, p)), format.Options{})
+			require.NoError(t, err)
+			require.Len(t, units, 1)
+			assert.Empty(t, places(units))
+			assert.Len(t, units[0].Material.Certs, tt.certs)
+			assert.Len(t, units[0].Material.Anchors, tt.anchor)
+			assert.Len(t, units[0].Material.Keys, 1)
+		})
+	}
+}
+
+// A command that makes the Secret anew makes this one.
+func TestSecretFix(t *testing.T) {
+	for text, want := range map[string]string{
+		strings.Replace(goodSecret, "  ca.crt: @ca@\n", "", 1):                            "kubectl create secret generic registry-tls --type=kubernetes.io/tls --from-file=tls.crt --from-file=tls.key --from-file=ca.crt -n infra --dry-run=client -o yaml",
+		strings.NewReplacer("@key@", "''", "registry-tls", "other").Replace(goodSecret):   "kubectl create secret generic other --type=kubernetes.io/tls --from-file=tls.crt --from-file=tls.key --from-file=ca.crt -n infra --dry-run=client -o yaml",
+		strings.NewReplacer("@key@", "''", "registry-tls", "'$(id)'").Replace(goodSecret): "",
+	} {
+		units, err := Read("s.yaml", []byte(fill(text, registry())), format.Options{})
+		require.NoError(t, err)
+		require.Len(t, units, 1)
+		require.Len(t, units[0].Material.Notes, 1)
+		assert.Equal(t, want, units[0].Material.Notes[0].Fix)
 	}
 }

@@ -7,7 +7,10 @@ import (
 // Bounds on what a lexer of shell follows.
 const (
 	maxNesting = 16 // $( inside $(
-	maxOpen    = 20 // quotation marks that are never closed, before the rest counts as text
+	// maxSubstitution is how much of a $(…) stands in a word, in bytes: each is
+	// part of those around it too.
+	maxSubstitution = 64 << 10
+	maxOpen         = 20 // quotation marks that are never closed, before the rest counts as text
 	// maxExpansion is the length of ${…}, in bytes.
 	maxExpansion = 1024
 )
@@ -43,6 +46,8 @@ type heredoc struct {
 	literal bool
 	// tabs: <<-, which drops leading tabs.
 	tabs bool
+	// open: its last line is missing.
+	open bool
 }
 
 // shellFault is what the lexer trips over.
@@ -63,6 +68,8 @@ type shell struct {
 	pending  []pendingHeredoc
 	nesting  int
 	opened   int
+	// quotes counts the double quotes that are open around pos: "$(a "$(b)")".
+	quotes int
 	// unclosed is the offset of a quotation mark that is never closed, -1 when
 	// there is none.
 	unclosed int
@@ -113,6 +120,7 @@ func (s *shell) list(closing byte) {
 		case ch == ' ' || ch == '\t' || ch == '\r':
 			s.pos++
 		case ch == '\\' && s.continuation():
+		case ch == '`' && s.backtick():
 		case ch == '\n':
 			s.pos++
 			finish(false, true)
@@ -199,6 +207,17 @@ func (s *shell) continuation() bool {
 	return true
 }
 
+// backtick passes over a blank's backtick and the line break behind it, by which
+// PowerShell goes on in the next line.
+func (s *shell) backtick() bool {
+	rest := strings.TrimPrefix(s.text[s.pos+1:s.end], "\r")
+	if !strings.HasPrefix(rest, "\n") || s.pos == 0 || s.text[s.pos-1] != ' ' && s.text[s.pos-1] != '\t' {
+		return false
+	}
+	s.pos = s.end - len(rest) + 1
+	return true
+}
+
 // word reads one word.
 func (s *shell) word(closing byte) word {
 	w := word{start: s.pos, bare: true}
@@ -227,6 +246,9 @@ func (s *shell) word(closing byte) word {
 		case ch == '"' && s.opened <= maxOpen:
 			w.bare = false
 			s.double(&b)
+		case ch == '$' && s.at(1) == '\'' && s.opened <= maxOpen:
+			w.bare = false
+			s.ansi(&b)
 		case ch == '$':
 			s.dollar(&b)
 		case ch == '`' && closing != '`' && s.closes('`'):
@@ -257,6 +279,35 @@ func (s *shell) single(b *strings.Builder) {
 	s.pos += i + 2
 }
 
+// ansi reads $'…', in which a backslash goes before a quotation mark (ANSI-C
+// quoting).
+func (s *shell) ansi(b *strings.Builder) {
+	s.pos++
+	start := s.pos
+	for s.pos++; s.pos < s.end; s.pos++ {
+		switch ch := s.at(0); {
+		case ch == '\'':
+			s.pos++
+			return
+		case ch == '\\' && s.pos+1 < s.end:
+			s.pos++
+			switch ch = s.at(0); ch {
+			case 'n':
+				ch = '\n'
+			case 't':
+				ch = '\t'
+			case 'r':
+				ch = '\r'
+			}
+			b.WriteByte(ch)
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	s.pos = start
+	s.open(b)
+}
+
 // open notes a quotation mark that is never closed, and takes the rest of the
 // line for the rest of the word.
 func (s *shell) open(b *strings.Builder) {
@@ -276,7 +327,9 @@ func (s *shell) resume() {
 }
 
 func (s *shell) double(b *strings.Builder) {
-	start := s.pos
+	start, commands, faults := s.pos, len(s.commands), len(s.faults)
+	s.quotes++
+	defer func() { s.quotes-- }()
 	for s.pos++; s.pos < s.end; {
 		switch ch := s.at(0); ch {
 		case '"':
@@ -305,6 +358,12 @@ func (s *shell) double(b *strings.Builder) {
 			return
 		}
 	}
+	if s.quotes > 1 { // then the one around it is open too, and told
+		s.opened = maxOpen
+		return
+	}
+	// All from here is read again.
+	s.commands, s.faults = s.commands[:commands], s.faults[:faults]
 	s.pos = start
 	s.open(b)
 }
@@ -342,7 +401,7 @@ func (s *shell) substitution(b *strings.Builder, open int, closing byte) {
 	if s.pos < s.end {
 		s.pos++
 	}
-	b.WriteString(s.text[start:min(s.pos, s.end)])
+	b.WriteString(s.text[start:min(s.pos, s.end, start+maxSubstitution)])
 }
 
 // redirect reads <, >, <<, <<< and what they take.
@@ -408,7 +467,7 @@ func (s *shell) bodies() {
 	pending := s.pending
 	s.pending = nil
 	for _, p := range pending {
-		h := heredoc{start: s.pos, end: s.pos, literal: p.literal, tabs: p.tabs}
+		h := heredoc{start: s.pos, end: s.pos, literal: p.literal, tabs: p.tabs, open: true}
 		for s.pos < s.end {
 			line := s.text[s.pos:s.end]
 			if i := strings.IndexByte(line, '\n'); i >= 0 {
@@ -418,6 +477,7 @@ func (s *shell) bodies() {
 			s.pos = min(s.pos+len(line)+1, s.end)
 			// A block of code in a list is indented as a whole, its end too.
 			if strings.TrimSpace(line) == p.delimiter {
+				h.open = false
 				break
 			}
 			h.end = s.pos

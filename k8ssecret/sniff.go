@@ -3,7 +3,11 @@ package k8ssecret
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/format"
 )
 
 // Sniff tells by name and content what a file is, one of the kinds, or "" when
@@ -21,7 +25,12 @@ func Sniff(name string, data []byte) string {
 		return ""
 	}
 	switch s.extension() {
-	case ".sh", ".bash", ".zsh", ".ksh", ".ps1", ".md", ".markdown", ".mdx":
+	case ".md", ".markdown", ".mdx":
+		if kind := s.commands(); kind != "" || !s.excerpt() {
+			return kind
+		}
+		return KindScript
+	case ".sh", ".bash", ".zsh", ".ksh", ".ps1":
 		return s.commands()
 	case ".env":
 		return KindEnv
@@ -48,6 +57,17 @@ func Sniff(name string, data []byte) string {
 	return s.commands()
 }
 
+// excerpt reports whether a document shows PEM that is none, such as a cut-off
+// block or what a program says about one.
+func (s sniffer) excerpt() bool {
+	if !s.has("-----BEGIN ") {
+		return false
+	}
+	m, err := format.Decode(s.name, s.text, format.Options{})
+	broken := func(c pki.Cert) bool { return c.X509 == nil }
+	return err != nil || slices.ContainsFunc(m.Certs, broken) || slices.ContainsFunc(m.Anchors, broken) || !sound(m)
+}
+
 type sniffer struct {
 	name string // in lower case, without folders
 	text []byte
@@ -64,11 +84,16 @@ func (s sniffer) extension() string {
 // foreign reports whether the text is none, or PEM from its first lines on.
 func (s sniffer) foreign() bool {
 	head := s.text[:min(len(s.text), 2048)]
-	if bytes.IndexByte(head, 0) >= 0 {
+	null := bytes.IndexByte(head, 0) >= 0
+	switch s.extension() {
+	case ".yaml", ".yml", ".json":
+		return false // also with a stray zero in it, which is then told
+	}
+	if null {
 		return true
 	}
 	switch s.extension() {
-	case ".yaml", ".yml", ".json", ".env", ".sh", ".bash", ".zsh", ".ksh", ".ps1", ".md", ".markdown", ".mdx":
+	case ".env", ".sh", ".bash", ".zsh", ".ksh", ".ps1", ".md", ".markdown", ".mdx":
 		return false
 	}
 	pem := []byte("-----BEGIN ")

@@ -51,10 +51,10 @@ func (r *reader) values(root *tree.Node) {
 	if root.Kind != tree.Map {
 		return
 	}
-	v := &valuesReader{reader: r, root: root}
+	v := &valuesReader{reader: r, root: root, partial: r.elided}
 	if !v.ours() {
 		for _, p := range root.Pairs {
-			below := &valuesReader{reader: r, root: p.Value, prefix: p.Key}
+			below := &valuesReader{reader: r, root: p.Value, prefix: p.Key, partial: r.elided}
 			if p.Value.Kind == tree.Map && (below.ours() || p.Key == "connected-registry") {
 				v = below
 				break
@@ -149,6 +149,13 @@ func (v *valuesReader) warn(rule, key, format string, args ...any) {
 	v.note(&v.unit, rule, v.path(key), offset, format, args...)
 }
 
+// fix gives the last note the command that mends it.
+func (v *valuesReader) fix(command string) {
+	if n := len(v.unit.Material.Notes); n > 0 && n < maxNotes {
+		v.unit.Material.Notes[n-1].Fix = command
+	}
+}
+
 func (v *valuesReader) judge() {
 	v.duplicates(&v.unit, v.root, v.prefix)
 	v.duplicates(&v.unit, v.root.Get("tls"), v.path("tls"))
@@ -233,7 +240,17 @@ func (v *valuesReader) booleans() {
 			continue
 		}
 		v.warn(NoteValuesBoolString, key, "%s is the string %q and no boolean: a template takes every string for true, this one too; write it without quotes", key, pki.Printable(n.Text))
+		v.fix("helm upgrade --install connected-registry … --set " + key + "=" + boolean(n.Text))
 	}
+}
+
+// boolean is what a switch in quotes was meant to say.
+func boolean(text string) string {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "true", "yes", "on", "1":
+		return "true"
+	}
+	return "false"
 }
 
 // state is what a switch says.
@@ -387,7 +404,7 @@ func firstOf(first bool, a, b string) string {
 
 // expectations are the names that the certificate has to have.
 func (v *valuesReader) expectations() {
-	if v.state("httpEnabled") == on {
+	if v.state("httpEnabled") == on || v.quiet && !v.owns() {
 		return
 	}
 	v.host(&v.unit, pki.IP, v.get("service.clusterIP"), "service.clusterIP")
@@ -401,6 +418,12 @@ func (v *valuesReader) expectations() {
 			return
 		}
 	}
+}
+
+// owns reports whether the values may bring a certificate of their own: of one
+// that cert-manager issues nobody else writes the names.
+func (v *valuesReader) owns() bool {
+	return v.partial || slices.ContainsFunc([]string{"tls.crt", "tls.key", "tls.cacrt", "tls.secret"}, func(key string) bool { return v.get(key) != nil })
 }
 
 // settingsFile reads the protected settings of an Azure extension: one flat

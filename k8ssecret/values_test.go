@@ -176,3 +176,19 @@ func TestReadSet(t *testing.T) {
 		})
 	}
 }
+
+func TestValuesFix(t *testing.T) {
+	units, err := Read("values.yaml", []byte("httpEnabled: \"false\"\ntrustDistribution: {enabled: \"yes\"}\n"), format.Options{})
+	require.NoError(t, err)
+	require.Len(t, units, 1)
+	var fixes []string
+	for _, n := range units[0].Material.Notes {
+		if n.Rule == NoteValuesBoolString {
+			fixes = append(fixes, n.Fix)
+		}
+	}
+	assert.ElementsMatch(t, []string{
+		"helm upgrade --install connected-registry … --set httpEnabled=false",
+		"helm upgrade --install connected-registry … --set trustDistribution.enabled=true",
+	}, fixes)
+}

@@ -121,6 +121,9 @@ type Note struct {
 	Rule   string
 	Origin Origin
 	Detail string
+	// Fix is the command that mends it, where the rule's own would name other
+	// things than this place does; "" otherwise.
+	Fix string
 }
 
 // Material is all that one source yields, in the order found: nothing is

@@ -314,11 +314,29 @@ func (p *parser) set(found flagName, source, value string, hasValue bool) error 
 		p.next++
 	}
 	f := setFlag{found.flag, value, source, found.depth}
+	if isBlank(found.flag, value) {
+		return emptyError(f)
+	}
 	if err := checkValue(f); err != nil {
 		return err
 	}
 	p.line.flags = append(p.line.flags, f)
 	return nil
+}
+
+// isBlank reports whether a value says nothing. What says nothing is never taken
+// for "no restriction" or "the default": most often it is a shell variable that
+// is not set, in --only "$NAMES".
+func isBlank(f cli.Flag, value string) bool {
+	blank := " \t\r\n"
+	if isSlice(f) {
+		blank += ","
+	}
+	return takesValue(f) && strings.Trim(value, blank) == ""
+}
+
+func emptyError(f setFlag) error {
+	return usageErrorf("%s: empty; is a shell variable unset?", f.source)
 }
 
 // valueError is a flag at the end of the line that lacks its value.
@@ -344,7 +362,7 @@ func (p *parser) unknownFlag(token, name string) error {
 	written, _, _ := strings.Cut(token, "=")
 	if len(p.line.path) == 0 {
 		err := usageErrorf("%s is not a global flag: write it behind the command", written)
-		return withHint(err, p.owner(name))
+		return withHint(err, p.owner(token, name))
 	}
 	var names []string
 	for depth := len(p.line.path); depth >= 0; depth-- {
@@ -361,15 +379,15 @@ func (p *parser) unknownFlag(token, name string) error {
 	return withHint(err, fmt.Sprintf("%s --help lists the flags", p.name()))
 }
 
-// owner shows the flag in its place: behind the command that the rest of the
-// line names, else behind one that has it.
-func (p *parser) owner(name string) string {
+// owner shows the flag in its place, with the value that it has: behind the
+// command that the rest of the line names, else behind one that has it.
+func (p *parser) owner(token, name string) string {
 	example := ""
 	for _, c := range p.subcommands() {
 		written := ""
 		for _, f := range c.Flags {
 			if slices.Contains(f.Names(), name) {
-				written = usage(f)
+				written = p.rewritten(f, token, name)
 			} else if slices.Contains(shorthands(f), name) {
 				written = dashed(name)
 			}
@@ -388,6 +406,24 @@ func (p *parser) owner(name string) string {
 		return p.name() + " --help lists the commands and the global flags"
 	}
 	return example
+}
+
+// rewritten is a flag as the user wrote it, with a placeholder where the value
+// is missing.
+func (p *parser) rewritten(f cli.Flag, token, name string) string {
+	_, value, ok := strings.Cut(token, "=")
+	if !ok && p.next < len(p.tokens) {
+		value = p.tokens[p.next]
+		isCommand := slices.ContainsFunc(p.subcommands(), func(c *cli.Command) bool { return c.HasName(value) })
+		ok = !isCommand && !strings.HasPrefix(value, "-")
+	}
+	switch {
+	case !takesValue(f):
+		return dashed(name)
+	case !ok || value == "":
+		return usage(f)
+	}
+	return dashed(name) + " " + shellQuote(value)
 }
 
 // complete adds what the environment says, and refuses a line that lacks
@@ -423,6 +459,9 @@ func (p *parser) fromEnv(f cli.Flag, depth int, getenv func(string) string) erro
 			return withHint(usageErrorf("%s is missing", usage(f)), p.name()+" --help shows an example")
 		}
 		return nil
+	}
+	if s := (setFlag{f, value, name, depth}); isBlank(f, value) {
+		return emptyError(s)
 	}
 	values := []string{value}
 	if isSlice(f) {

@@ -92,8 +92,6 @@ func TestParseArgs(t *testing.T) {
 		{"json for output json", "sign a --json", call{"sign", []string{"a"}, map[string]string{"output": "json"}}},
 		{"one dash for a long flag", "sign a -json -ca x", call{"sign", []string{"a"}, map[string]string{"output": "json", "ca": "x"}}},
 		{"equals sign", "sign a -o=json --ca=x=y", call{"sign", []string{"a"}, map[string]string{"output": "json", "ca": "x=y"}}},
-		{"empty value", "sign a --ca=", call{"sign", []string{"a"}, map[string]string{"ca": ""}}},
-		{"empty word as a value", "sign a --ca ''", call{"sign", []string{"a"}, map[string]string{"ca": ""}}},
 		{"empty argument", "sign ''", call{"sign", []string{""}, none}},
 		{"short flags together", "sign -fV a", call{"sign", []string{"a"}, map[string]string{"force": "true", "verbose": "true"}}},
 		{"the last of them with its value", "sign -fo json a", call{"sign", []string{"a"}, map[string]string{"force": "true", "output": "json"}}},
@@ -169,11 +167,23 @@ func TestParseArgsRefuses(t *testing.T) {
 		{"dash with nothing", "sign --=x", "-- is not a flag of crpki sign", "crpki sign --help lists the flags"},
 		{"three dashes", "sign ---force", "---force is not a flag of crpki sign", "did you mean --force?"},
 		{"the value of a wrong flag is not shown", "sign --password=hunter2", "--password is not a flag of crpki sign", "crpki sign --help lists the flags"},
-		{"flag of a command before it", "--ca x sign", "--ca is not a global flag: write it behind the command", "for example: crpki sign --ca FILE"},
+		{"flag of a command before it", "--ca x sign", "--ca is not a global flag: write it behind the command", "for example: crpki sign --ca x"},
+		{"short flag of a command before it", "-o json sign", "-o is not a global flag: write it behind the command", "for example: crpki sign -o json"},
+		{"with its value in one word", "--ca=x sign", "--ca is not a global flag: write it behind the command", "for example: crpki sign --ca x"},
+		{"without a value", "--ca sign", "--ca is not a global flag: write it behind the command", "for example: crpki sign --ca FILE"},
 		{"shorthand before the command", "--json sign", "--json is not a global flag: write it behind the command", "for example: crpki sign --json"},
 		{"flag without its value", "sign --ca", "--ca needs a value: --ca FILE", ""},
 		{"flag without its value, dashes follow", "sign --ca -- x", "--ca needs a value: --ca FILE", ""},
 		{"flag without its value, a flag follows", "sign --ca --json", "--ca needs a value, but the flag --json follows", "if --json is meant as its value, write --ca=--json"},
+		{"empty value", "sign a --ca=", "--ca: empty; is a shell variable unset?", ""},
+		{"empty word as a value", "sign a --ca ''", "--ca: empty; is a shell variable unset?", ""},
+		{"empty value of a short flag", "sign a -c ''", "-c: empty; is a shell variable unset?", ""},
+		{"blank value", "sign a --ca=\t", "--ca: empty; is a shell variable unset?", ""},
+		{"empty list", "sign a --dns ''", "--dns: empty; is a shell variable unset?", ""},
+		{"list of nothing but commas", "sign a --dns=,\t,", "--dns: empty; is a shell variable unset?", ""},
+		{"empty value of a fixed set", "sign a --output ''", "--output: empty; is a shell variable unset?", ""},
+		{"empty number", "sign a --days=", "--days: empty; is a shell variable unset?", ""},
+		{"empty global flag", "sign a --at=", "--at: empty; is a shell variable unset?", ""},
 		{"shorthand with a value", "sign --json=true", "--json takes no value: it means --output json", ""},
 		{"not a number", "sign --days x", `--days: "x" is not a whole number in its range`, ""},
 		{"too large a number", "sign -d 99999999999999999999", `-d: "99999999999999999999" is not a whole number in its range`, ""},
@@ -269,7 +279,7 @@ func TestParseArgsEnvironment(t *testing.T) {
 			assert.Equal(t, tt.want, got.flags)
 		})
 	}
-	for name, value := range map[string]string{"CRPKI_DAYS": "x", "CRPKI_FORCE": "maybe", "CRPKI_OUTPUT": "xml", "CRPKI_WAIT": "1", "CRPKI_PRESET": "zot,foo"} {
+	for name, value := range map[string]string{"CRPKI_DAYS": "x", "CRPKI_FORCE": "maybe", "CRPKI_OUTPUT": "xml", "CRPKI_WAIT": "1", "CRPKI_PRESET": "zot,foo", "CRPKI_DNS": " , ", "CRPKI_CA": " "} {
 		t.Run("bad "+name, func(t *testing.T) {
 			_, err := parseArgs(sampleApp(new(call)), words("crpki sign"), func(n string) string { return map[string]string{name: value}[n] })
 			require.Error(t, err)

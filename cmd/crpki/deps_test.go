@@ -34,11 +34,13 @@ var layers = map[string][]string{
 
 	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format"},
 	"k8ssecret/internal/tree": nil,
+	"k8ssecret/yamltree":      {"k8ssecret/internal/tree"},
 
 	"cmd/crpki/internal/emit":  {"pki"},
 	"cmd/crpki/internal/serve": {"pki", "pki/issue"},
 	"cmd/crpki": {
-		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "inspect", "inspect/clients", "inspect/probe", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
+		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/yamltree",
+		"inspect", "inspect/clients", "inspect/probe", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec",
 	},
 }

@@ -21,9 +21,15 @@ import (
 // job judges one thing, or a few files that belong together.
 type job = func() []inspect.TargetReport
 
-// jobs makes jobs of files and folders, in their order, while they are done.
-func (l *linter) jobs(paths []string) iter.Seq[job] {
+// jobs makes jobs of files and folders, in their order, while they are done;
+// those in first come before.
+func (l *linter) jobs(paths []string, first ...job) iter.Seq[job] {
 	return func(yield func(job) bool) {
+		for _, j := range first {
+			if !yield(j) {
+				return
+			}
+		}
 		var files []string
 		flush := func() bool {
 			more := l.grouped(files, !l.c.Bool("ignore-unknown"), yield)
@@ -241,17 +247,22 @@ func (l *linter) manifest(path string, data []byte) []inspect.TargetReport {
 	units, err := k8ssecret.Read(path, data, l.formatOptions())
 	var reports []inspect.TargetReport
 	for _, u := range units {
-		m, hosts := u.Material, slices.Clip(l.hosts)
-		m.Anchors = append(slices.Clip(m.Anchors), l.anchorsFor(m.Certs)...)
-		for _, h := range u.Hosts {
-			hosts = append(hosts, inspect.Host(h))
-		}
-		reports = append(reports, l.run(path, &inspect.Evidence{Target: u.Target, Material: m, Hosts: hosts}))
+		reports = append(reports, l.unit(path, u))
 	}
 	if err != nil {
 		reports = append(reports, failed(path, err)...)
 	}
 	return reports
+}
+
+// unit judges one unit that the file at path gave.
+func (l *linter) unit(path string, u k8ssecret.Unit) inspect.TargetReport {
+	m, hosts := u.Material, slices.Clip(l.hosts)
+	m.Anchors = append(slices.Clip(m.Anchors), l.anchorsFor(m.Certs)...)
+	for _, h := range u.Hosts {
+		hosts = append(hosts, inspect.Host(h))
+	}
+	return l.run(path, &inspect.Evidence{Target: u.Target, Material: m, Hosts: hosts})
 }
 
 // isTextName: what is written by hand is read as a whole, however large.
@@ -314,7 +325,14 @@ func (l *linter) evidence(path string, m pki.Material) []inspect.TargetReport {
 // files, such as the CA beside it, are counted with their own.
 func (l *linter) run(path string, e *inspect.Evidence) inspect.TargetReport {
 	e.Limits, e.Now = l.limits, l.now
+	l.decided.config.Apply(path, e)
 	r := l.judge.Run(e)
+	more, err := l.second.judge(l.c.Context, path, e)
+	if err != nil {
+		r.Error = err.Error()
+	}
+	r.Findings = append(r.Findings, more...)
+	l.decided.config.WaiveIn(e, r.Findings)
 	r.Clients = l.clients(e)
 	r.Certificates = 0
 	for _, certs := range [][]pki.Cert{e.Material.Certs, e.Material.Anchors} {

@@ -261,7 +261,8 @@ func (g *generation) caValidity(fallback time.Duration) (issue.Validity, error) 
 
 func constraints(c *cli.Context) (issue.Constraints, error) {
 	ips, err := networks("permit-ip", c.StringSlice("permit-ip"))
-	return issue.Constraints{PermitDNS: splitCommas(c.StringSlice("permit-dns")), PermitIP: ips}, err
+	domains, err2 := splitCommas("permit-dns", c.StringSlice("permit-dns"))
+	return issue.Constraints{PermitDNS: domains, PermitIP: ips}, errors.Join(err, err2)
 }
 
 // makeLeaf makes the certificate for the server, and its key.

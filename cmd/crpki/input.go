@@ -68,6 +68,9 @@ func (e *env) readAll(path string) ([]byte, error) {
 // takeStdin notes who reads standard input, for it can be read only once.
 func (e *env) takeStdin(what string) error {
 	if e.stdinTaken != "" {
+		if e.stdinTaken == what {
+			return usageErrorf(`"-" (standard input) can be read once only, and it is named twice`)
+		}
 		return usageErrorf(`"-" (standard input) can be read once only, and both %s and %s name it`, e.stdinTaken, what)
 	}
 	e.stdinTaken = what

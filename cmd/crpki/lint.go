@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strconv"
@@ -32,8 +33,9 @@ crpki lint --fix certs
 # what a rule means, and who refuses what it finds
 crpki lint --explain san-ip-missing
 
-Reads certificates, chains, keys, PKCS#12, Secrets, Helm values and settings by
-their content; folders are read with all that is in them, "-" is standard input.
+Reads certificates, chains, keys, PKCS#12, Java keystores, Secrets, Helm values
+and settings by their content; folders are read with all that is in them, "-" is
+standard input.
 Files of one folder that belong together are judged together: tls.crt with
 tls.key, and ca.crt as the CA that clients trust.
 
@@ -41,21 +43,23 @@ Exits with 0 when nothing of --fail-on or worse was found, with 1 when something
 was, and with 2 when something could not be read; in every format alike.`,
 		ArgsUsage: "[FILE...]",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial; it must be among the names (repeatable)"},
-			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` with CA certificates that clients trust, for all that is judged (repeatable)", TakesFile: true},
+			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial; it must be among the names"},
+			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` with CA certificates that clients trust, for all that is judged", TakesFile: true},
 			&cli.StringFlag{Name: "warn-days", Value: "28", Usage: "warn when a certificate ends within `DAYS`, or within a share of its life: 33%"},
 			&cli.StringFlag{Name: "fail-days", Value: "14", Usage: "the same, as an error: `DAYS` or a share"},
 			choiceFlag(&cli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 1 for findings of `SEVERITY` or worse"}, "error", "warning", "info", "none"),
 			&cli.BoolFlag{Name: "ignore-unknown", Usage: "pass over files that hold nothing to judge even when they are named, as in folders: for hooks that name whatever has changed"},
-			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID` (repeatable)"},
+			helmSetFlag(),
+			&cli.StringSliceFlag{Name: "disable", Usage: "leave out the rule `ID`"},
 			clientsFlag(),
+			zlintFlag(),
 			&cli.BoolFlag{Name: "list-rules", Usage: "list the rules"},
 			&cli.StringFlag{Name: "explain", Usage: "print the page of the rule `ID`"},
 			&cli.StringSliceFlag{
 				Name: "output", Aliases: []string{"o"},
-				Usage: "write the findings as `FORMAT`, or FORMAT=FILE: " + strings.Join(append(findings.Formats(), "yaml"), ", ") + " (repeatable; text without it)",
+				Usage: "write the findings as `FORMAT`, or FORMAT=FILE: " + strings.Join(append(findings.Formats(), "yaml"), ", ") + " (text without it)",
 			},
-		}, fixFlags(), passwordFlags("")),
+		}, configFlags(), fixFlags(), passwordFlags("")),
 		Action: e.lint,
 	}
 }
@@ -67,7 +71,7 @@ func (e *env) lint(c *cli.Context) error {
 		return e.listRules(all)
 	case c.String("explain") != "":
 		return e.explainRule(all, c.String("explain"))
-	case c.NArg() == 0:
+	case c.NArg() == 0 && len(c.StringSlice("set")) == 0:
 		return withHint(usageErrorf("lint: nothing to judge is named"), "crpki lint .")
 	}
 	l, err := e.newLinter(c, all)
@@ -83,7 +87,7 @@ func (e *env) lint(c *cli.Context) error {
 			return err
 		}
 	}
-	return l.lint(c.Args().Slice(), outputs, all)
+	return errors.Join(l.lint(c.Args().Slice(), outputs, all), e.writeBaseline(c, l.decided))
 }
 
 // linter holds what is the same for all targets.
@@ -94,6 +98,8 @@ type linter struct {
 	hosts   []inspect.Host
 	anchors []pki.Cert
 	limits  inspect.Limits
+	decided *decisions
+	second  *zlint
 }
 
 func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
@@ -103,6 +109,9 @@ func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
 		return nil, err
 	}
 	if l.limits.Fail, err = parseSpan("fail-days", c.String("fail-days")); err != nil {
+		return nil, err
+	}
+	if l.second, err = findZlint(c); err != nil {
 		return nil, err
 	}
 	names, remarks, err := pki.ParseNames(0, c.StringSlice("host"))
@@ -124,7 +133,10 @@ func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.judge = inspect.NewJudge(inspect.Options{Rules: all, Severities: severities})
+	if l.decided, err = e.decide(c, all); err != nil {
+		return nil, err
+	}
+	l.judge = inspect.NewJudge(inspect.Options{Rules: all, Severities: l.decided.severities(severities), Waive: l.decided.waive})
 	return l, nil
 }
 
@@ -201,20 +213,6 @@ func lineReader() func(string, int) string {
 		}
 		return safeLine(lines[n-1])
 	}
-}
-
-func safeLine(line string) string {
-	line = strings.TrimRight(line, "\r")
-	if strings.Contains(line, "-----") || strings.Contains(line, "addext") {
-		return line
-	}
-	if at := strings.IndexAny(line, ":="); at >= 0 && at < 60 {
-		if rest := strings.TrimSpace(line[at+1:]); rest != "" {
-			return line[:at+1] + " …"
-		}
-		return line
-	}
-	return ""
 }
 
 // listRules lists for people on a terminal, and for grep elsewhere.

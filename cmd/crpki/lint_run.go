@@ -24,16 +24,17 @@ func (l *linter) lint(args []string, outputs []output, all []inspect.Rule) error
 	debug.SetMemoryLimit(lintMemory)
 	info, _ := debug.ReadBuildInfo()
 	head := inspect.Report{Schema: inspect.Schema, Tool: "crpki", Version: newVersionInfo(version, commit, info).Version, Time: l.now.UTC()}
+	paths, err := expandAll(args)
+	if err != nil {
+		return err
+	}
 	w, err := l.open(outputs, head, all)
 	if err != nil {
 		return err
 	}
-	paths, err := expandAll(args)
-	if err != nil {
-		return errors.Join(err, w.Close())
-	}
 	t := &tally{progress: l.newProgress(outputs)}
-	err = inOrder(l.c.Context, l.jobs(paths), func(reports []inspect.TargetReport) error {
+	set, paths := l.withSets(paths)
+	err = inOrder(l.c.Context, l.jobs(paths, set...), func(reports []inspect.TargetReport) error {
 		for _, r := range reports {
 			r.Findings = t.firstTime(r)
 			t.add(r)
@@ -81,7 +82,7 @@ func (t *tally) firstTime(r inspect.TargetReport) []inspect.Finding {
 		if t.told == nil {
 			t.told = map[string]bool{}
 		}
-		key := f.Fingerprint() + f.Message
+		key := fmt.Sprint(f.Fingerprint(), f.Origin.Line, ":", f.Origin.Column, f.Message)
 		again := t.told[key]
 		t.told[key] = true
 		return again

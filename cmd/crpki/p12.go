@@ -48,7 +48,7 @@ func p12PackCommand(e *env) *cli.Command {
 		Usage: "make a key store of private key, certificate and chain",
 		Description: `crpki p12 pack certs/tls.crt certs/ca.crt
 # no prompt: the password is the first line of a file
-crpki p12 pack certs/tls.crt certs/tls.key certs/ca.crt --password-file secret --out server.p12
+crpki p12 pack certs/tls.crt --password-file secret --out server.p12
 # for Java 8 and Windows Server 2016
 crpki p12 pack certs/tls.crt --legacy
 
@@ -74,7 +74,8 @@ func p12TrustCommand(e *env) *cli.Command {
 		Usage: "make a trust store of CA certificates, for Java clients",
 		Description: `crpki p12 trust certs/ca.crt
 # and the program that is to trust it
-java -Djavax.net.ssl.trustStore=certs/trust.p12 -Djavax.net.ssl.trustStorePassword=changeit …
+java -Djavax.net.ssl.trustStore=certs/trust.p12 \
+-Djavax.net.ssl.trustStorePassword=changeit …
 
 Each certificate becomes a trusted entry, as keytool -list shows it. The name of
 an entry is that of its certificate, unless --alias says another. Private keys

@@ -95,9 +95,9 @@ func (e *env) givenNames() (pki.Names, error) {
 			errs = append(errs, fmt.Errorf("%s: %w", f.source, err))
 		}
 		e.notes(remarks)
-		all = all.With(names...)
+		all = append(all, names...)
 	}
-	return all, errors.Join(errs...)
+	return pki.Names{}.With(all...), errors.Join(errs...)
 }
 
 // presetNames are those of --preset, and those of --service, which is a preset
@@ -419,43 +419,44 @@ func baseName(c *cli.Context) (string, error) {
 	switch {
 	case name == "" || name != filepath.Base(name) || strings.ContainsAny(name, `/\`) || name[0] == '.' || name[0] == '-' || name != printable(name):
 		return "", usageErrorf("--name %q: it is the part of the file names before .crt, without a folder", name)
-	case name == caBase || name == intermediateBase:
-		return "", usageErrorf("--name %s: %s.crt and %s.key are the CA's own files", name, name, name)
+	case isCABase(name):
+		return "", usageErrorf("--name %[1]s: %[2]s.crt and %[2]s.key are the CA's own files", name, strings.ToLower(name))
 	}
 	return name, nil
+}
+
+// isCABase is true for the names of the CA's files, in any case: on macOS and
+// Windows CA.crt is ca.crt.
+func isCABase(name string) bool {
+	return strings.EqualFold(name, caBase) || strings.EqualFold(name, intermediateBase)
 }
 
 // networks parses --permit-ip and the like: "10.96.0.0/16", or one address.
 func networks(flag string, texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
-	var errs []error
-	for _, text := range splitCommas(texts) {
-		p, err := network(text)
+	items, err := splitCommas(flag, texts)
+	errs := []error{err}
+	for _, text := range items {
+		p, err := pki.ParseNetwork(text)
 		if err != nil {
-			errs = append(errs, usageErrorf("--%s %q: it is not a network such as 10.96.0.0/16 or fd00::/8", flag, text))
+			errs = append(errs, usageErrorf("--%s %q: %w", flag, text, err))
 		}
 		all = append(all, p)
 	}
 	return all, errors.Join(errs...)
 }
 
-func network(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
-}
-
-func splitCommas(texts []string) []string {
+// splitCommas takes the values of a flag apart. An empty item is an error: what
+// a shell variable was to hold, nobody knows.
+func splitCommas(flag string, texts []string) ([]string, error) {
 	var all []string
 	for _, text := range texts {
 		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				all = append(all, item)
+			if item = strings.TrimSpace(item); item == "" {
+				return nil, usageErrorf("--%s %q: empty item between commas; is a shell variable unset?", flag, text)
 			}
+			all = append(all, item)
 		}
 	}
-	return all
+	return all, nil
 }

@@ -44,7 +44,7 @@ extension, never a CA. What is left out is told.`,
 func signFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "only", Usage: "sign nothing but names that `PATTERN` allows: a name, a wildcard for the names that it stands for, a network", Category: aboutNames},
-		&cli.StringSliceFlag{Name: "refuse", Usage: "do not sign for `NAME`, though the request asks for it", Category: aboutNames},
+		&cli.StringSliceFlag{Name: "refuse", Usage: "do not sign for `NAME`, nor for a wildcard that stands for it, though the request asks for it", Category: aboutNames},
 	}
 }
 
@@ -116,10 +116,11 @@ func (e *env) signOptions(c *cli.Context, ca *issue.CA) (issue.SignOptions, erro
 // DNS:10.0.0.1 that could not be signed.
 func refusedNames(c *cli.Context) (pki.Names, error) {
 	var all pki.Names
-	var errs []error
-	for _, text := range splitCommas(c.StringSlice("refuse")) {
-		if value, ok := strings.CutPrefix(text, "DNS:"); ok {
-			all = append(all, pki.Name{Kind: pki.DNS, Value: value})
+	items, err := splitCommas("refuse", c.StringSlice("refuse"))
+	errs := []error{err}
+	for _, text := range items {
+		if kind, value, ok := strings.Cut(text, ":"); ok && strings.EqualFold(kind, "DNS") && value != "" {
+			all = append(all, pki.Name{Kind: pki.DNS, Value: strings.TrimSpace(value)})
 			continue
 		}
 		name, _, err := pki.ParseName(text)
@@ -136,9 +137,17 @@ func refusedNames(c *cli.Context) (pki.Names, error) {
 func allowedNames(texts []string) (pki.Names, []netip.Prefix, error) {
 	var networks []netip.Prefix
 	var rest []string
-	for _, text := range splitCommas(texts) {
-		if p, err := netip.ParsePrefix(strings.TrimPrefix(text, "IP:")); err == nil {
-			networks = append(networks, p.Masked())
+	items, err := splitCommas("only", texts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, text := range items {
+		if bare := strings.TrimPrefix(text, "IP:"); isNetwork(bare) {
+			p, err := pki.ParseNetwork(bare)
+			if err != nil {
+				return nil, nil, fmt.Errorf("--only %q: %w", text, err)
+			}
+			networks = append(networks, p)
 			continue
 		}
 		rest = append(rest, text)
@@ -148,6 +157,12 @@ func allowedNames(texts []string) (pki.Names, []netip.Prefix, error) {
 		return nil, nil, fmt.Errorf("--only: %w", err)
 	}
 	return names, networks, nil
+}
+
+// isNetwork tells 10.96.0.0/16 from the image 10.96.0.50/hello-world.
+func isNetwork(text string) bool {
+	_, err := netip.ParsePrefix(text)
+	return err == nil
 }
 
 // deliverSigned writes the answer beside the request.
@@ -172,8 +187,8 @@ func (e *env) deliverSigned(c *cli.Context, path string, ca *issue.CA, cert *x50
 func signedPlace(c *cli.Context, path string) (dir, name string, err error) {
 	if c.IsSet("name") || path == "-" {
 		name, err = baseName(c)
-	} else if name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)); name == caBase || name == intermediateBase {
-		err = withHint(usageErrorf("%s: the certificate would be called %s.crt, as the CA's own is", path, name), "call it otherwise: --name NAME")
+	} else if name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)); isCABase(name) {
+		err = withHint(usageErrorf("%s: the certificate would be called %s.crt, as the CA's own is", path, strings.ToLower(name)), "call it otherwise: --name NAME")
 	}
 	if dir = c.String("out-dir"); dir == "" {
 		dir = filepath.Dir(path)

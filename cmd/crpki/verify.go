@@ -47,10 +47,10 @@ Go's clients accept it, their error, and OpenSSL's number and text.
 Exits with 0 when both accept, with 1 when one refuses.`,
 		ArgsUsage: "[CHAIN...]",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial (repeatable)"},
-			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` or folder with the certificates that clients trust (repeatable)", TakesFile: true},
+			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address by which clients dial"},
+			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` or folder with the certificates that clients trust", TakesFile: true},
 			&cli.BoolFlag{Name: "system", Usage: "trust what this machine trusts"},
-			&cli.StringSliceFlag{Name: "untrusted", Usage: "`FILE` with more intermediates, which the server does not send (repeatable)", TakesFile: true},
+			&cli.StringSliceFlag{Name: "untrusted", Usage: "`FILE` with more intermediates, which the server does not send", TakesFile: true},
 			choiceFlag(&cli.StringFlag{Name: "purpose", Value: "sslserver", Usage: "what OpenSSL verifies the certificate `FOR`"}, "any", "sslserver", "sslclient"),
 			&cli.BoolFlag{Name: "partial-chain", Usage: "end at any trusted certificate, as openssl -partial_chain does and Go always"},
 			&cli.BoolFlag{Name: "strict", Usage: "ask for all that RFC 5280 asks for, as openssl -x509_strict does"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/crpki/crpki/inspect"
 )
@@ -87,12 +88,14 @@ func (s githubStream) Add(t inspect.TargetReport) error {
 
 func (githubStream) Close() error { return nil }
 
-// jsonStream writes what encoding/json writes of the whole report.
+// jsonStream writes what encoding/json writes of the whole report. Findings of
+// a target are written as they come: one bundle may have a hundred thousand.
 type jsonStream struct {
-	w     *bufio.Writer
-	last  *inspect.TargetReport
-	wrote bool
-	tail  []byte
+	w *bufio.Writer
+	// last is the target that is being written, without its findings.
+	last         *inspect.TargetReport
+	found, wrote bool
+	tail         []byte
 }
 
 func newJSONStream(w io.Writer, head inspect.Report) (Stream, error) {
@@ -113,42 +116,94 @@ func newJSONStream(w io.Writer, head inspect.Report) (Stream, error) {
 }
 
 func (s *jsonStream) Add(t inspect.TargetReport) error {
+	found := t.Findings
+	t.Findings = []inspect.Finding{}
 	if s.last != nil && s.last.Target == t.Target {
 		join(s.last, t)
-		return nil
+	} else {
+		if err := s.end(); err != nil {
+			return err
+		}
+		s.last = &t
+		if err := s.begin(); err != nil {
+			return err
+		}
 	}
-	err := s.flush()
-	s.last = &t
+	for _, f := range found {
+		s.separate(&s.found, 8)
+		if err := s.encode(f, 8); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin writes the target up to its findings, and end what follows them.
+func (s *jsonStream) begin() error {
+	head, _, err := s.aroundFindings()
+	s.separate(&s.wrote, 4)
+	s.w.Write(head)
 	return err
 }
 
-func (s *jsonStream) flush() error {
+func (s *jsonStream) end() error {
 	if s.last == nil {
 		return nil
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("    ", "  ")
-	if err := e.Encode(s.last); err != nil {
-		return err
+	if s.found {
+		s.newline(6)
 	}
-	separator := "\n    "
-	if s.wrote {
-		separator = ",\n    "
-	}
-	s.wrote = true
-	s.w.WriteString(separator)
-	_, err := s.w.Write(bytes.TrimRight(b.Bytes(), "\n"))
+	_, rest, err := s.aroundFindings()
+	s.w.Write(rest)
+	s.last, s.found = nil, false
 	return err
 }
 
+// aroundFindings is the last target as JSON, cut where its findings go. No
+// string holds the mark, for its quotes would be escaped.
+func (s *jsonStream) aroundFindings() (head, rest []byte, err error) {
+	mark := []byte(`"findings": [`)
+	text, err := indented(s.last, 4)
+	head, rest, _ = bytes.Cut(text, mark)
+	return append(head[:len(head):len(head)], mark...), rest, err
+}
+
+func (s *jsonStream) encode(v any, indent int) error {
+	text, err := indented(v, indent)
+	s.w.Write(text)
+	return err
+}
+
+// separate begins an item of a list.
+func (s *jsonStream) separate(further *bool, indent int) {
+	if *further {
+		s.w.WriteByte(',')
+	}
+	*further = true
+	s.newline(indent)
+}
+
+func (s *jsonStream) newline(indent int) {
+	s.w.WriteByte('\n')
+	s.w.WriteString(strings.Repeat(" ", indent))
+}
+
+// indented is v as it stands in the report, without the indent of its first line.
+func indented(v any, indent int) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent(strings.Repeat(" ", indent), "  ")
+	err := e.Encode(v)
+	return bytes.TrimRight(b.Bytes(), "\n"), err
+}
+
 func (s *jsonStream) Close() error {
-	if err := s.flush(); err != nil {
+	if err := s.end(); err != nil {
 		return err
 	}
 	if s.wrote {
-		s.w.WriteString("\n  ")
+		s.newline(2)
 	}
 	s.w.Write(s.tail)
 	return s.w.Flush()
@@ -160,6 +215,7 @@ type textStream struct {
 	textWriter
 	count                         [4]int
 	targets, certificates, waived int
+	unreadable                    int
 	last                          string
 	// open is true while findings of the last target may follow.
 	open bool
@@ -172,6 +228,9 @@ func (s *textStream) Add(t inspect.TargetReport) error {
 		s.end()
 	}
 	s.last = t.Target
+	if t.Error != "" {
+		s.unreadable++
+	}
 	for _, f := range t.Findings {
 		if f.Waived != "" {
 			s.waived++
@@ -200,6 +259,6 @@ func (s *textStream) end() {
 
 func (s *textStream) Close() error {
 	s.end()
-	s.summary(s.targets, s.certificates, s.count, s.waived)
+	s.summary(s.targets, s.certificates, s.count, s.waived, s.unreadable)
 	return s.Flush()
 }

@@ -115,9 +115,12 @@ func (t textWriter) caret(f inspect.Finding) {
 	}
 }
 
-func (t textWriter) summary(targets, certificates int, count [4]int, waived int) {
+func (t textWriter) summary(targets, certificates int, count [4]int, waived, unreadable int) {
 	counts := []string{
 		plural(count[inspect.Error], "error"), plural(count[inspect.Warning], "warning"), plural(count[inspect.Info], "info"),
+	}
+	if unreadable > 0 {
+		counts = append(counts, fmt.Sprintf("%d unreadable", unreadable))
 	}
 	if waived > 0 {
 		counts = append(counts, fmt.Sprintf("%d waived", waived))

@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"fmt"
 
@@ -35,7 +38,7 @@ func keys() []inspect.Rule {
 			},
 		},
 		{
-			ID: "key-weak", Group: Keys, Severity: inspect.Error, Each: weakKey,
+			ID: "key-weak", Group: Keys, Severity: inspect.Error, Each: weakKey, Check: weakLoneKey,
 			Doc: inspect.Doc{
 				Title: "A key is too short.",
 				Why:   "RSA below 1024 bits fails in the handshake of Go clients, and as a CA's since Go 1.24; below 2048 bits it fails where OpenSSL runs at security level 2, which is the default of Debian and Ubuntu. P-192 and P-224 fail in Go's handshake.",
@@ -251,6 +254,34 @@ func weakKey(_ *inspect.Evidence, s *inspect.Subject) []inspect.Finding {
 		}
 	}
 	return nil
+}
+
+// weakLoneKey looks at keys and requests whose certificate is yet to come.
+func weakLoneKey(e *inspect.Evidence) (out []inspect.Finding) {
+	if len(e.Material.Certs) > 0 {
+		return nil // their keys are judged with them
+	}
+	look := func(o pki.Origin, public crypto.PublicKey) {
+		switch key := public.(type) {
+		case *rsa.PublicKey:
+			if bits := key.N.BitLen(); bits < 2040 {
+				out = append(out, inspect.Finding{Origin: o, Message: fmt.Sprintf("RSA with %d bits: refused by OpenSSL at security level 2, the default of Debian and Ubuntu", bits)})
+			}
+		case *ecdsa.PublicKey:
+			if key.Curve == elliptic.P224() {
+				out = append(out, inspect.Finding{Origin: o, Message: "P-224: Go's TLS has no signature scheme for it, and the handshake fails"})
+			}
+		}
+	}
+	for _, k := range e.Material.Keys {
+		look(k.Origin, k.Public())
+	}
+	for _, r := range e.Material.CSRs {
+		if r.X509 != nil {
+			look(r.Origin, r.X509.PublicKey)
+		}
+	}
+	return out
 }
 
 func isRSA(s *inspect.Subject) bool {

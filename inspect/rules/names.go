@@ -26,6 +26,21 @@ func names() []inspect.Rule {
 			},
 		},
 		{
+			ID: lenient.DuplicateSAN, Group: Names, Severity: inspect.Error, Each: secondSAN,
+			Doc: inspect.Doc{
+				Title: "The certificate has two subjectAltName extensions.",
+				Why:   "All names belong into one. Go refuses to read such a certificate, as server and as client; OpenSSL prints both and then says a misleading error 20. They come from OpenSSL 1.1.1, when the section of the configuration file has names and the command line adds some: openssl req -x509 -config openssl.cnf -addext \"subjectAltName=IP:10.96.0.50\". OpenSSL 3 lets the last one win, and refuses two -addext in one command.",
+				Refusals: []inspect.Refusal{
+					{Client: goClients, Message: `x509: certificate contains duplicate extension with OID "2.5.29.17"`},
+					{Client: openssl, Message: "error 20: unable to get local issuer certificate"},
+					{Client: gnutls, Message: "error parsing CRTs: Duplicate extension in X.509 certificate."},
+				},
+				Fix:        "crpki gen --ip 10.96.0.50 --dns registry.example.com",
+				FixOpenSSL: `openssl req -x509 … -addext "subjectAltName=IP:10.96.0.50,DNS:registry.example.com"`,
+				Sources:    []string{"RFC 5280 4.2", "Go crypto/x509 parser.go, parseCertificate"}, Since: since,
+			},
+		},
+		{
 			ID: "san-host-missing", Group: Names, Severity: inspect.Error, Needs: inspect.NeedLeaf | inspect.NeedHosts, Check: hostMissing,
 			Doc: inspect.Doc{
 				Title: "A DNS name by which clients dial is not among the names.",
@@ -246,11 +261,51 @@ func fault(rule string) func(*inspect.Evidence, *inspect.Subject) []inspect.Find
 	return func(_ *inspect.Evidence, s *inspect.Subject) (out []inspect.Finding) {
 		for _, f := range s.Faults {
 			if f.Rule == rule {
-				out = append(out, inspect.Finding{Origin: s.Origin, Message: f.String()})
+				found := inspect.Finding{Origin: s.Origin, Message: f.String()}
+				if s.X509 == nil && s.Role == inspect.Leaf {
+					found.Fix = remake(s)
+				}
+				out = append(out, found)
 			}
 		}
 		return out
 	}
+}
+
+// secondSAN shows the names of each subjectAltName extension, and makes a
+// command of them all.
+func secondSAN(_ *inspect.Evidence, s *inspect.Subject) []inspect.Finding {
+	found := fault(lenient.DuplicateSAN)(nil, s)
+	if len(found) == 0 {
+		return nil
+	}
+	var lists []string
+	for i, list := range s.View.SANs {
+		names := "none"
+		if len(list) > 0 {
+			names = listTexts(list)
+		}
+		lists = append(lists, fmt.Sprintf("subjectAltName %d says %s", i+1, names))
+	}
+	found[0].Message += ": " + strings.Join(lists, ", ")
+	found[0].Fix = remake(s)
+	return found[:1]
+}
+
+// remake is the command that makes a certificate with the names of one that Go
+// refuses, which renew cannot read; "" when it has none.
+func remake(s *inspect.Subject) string {
+	command := "crpki gen"
+	for _, n := range generalNames(s) {
+		name, _, err := pki.ParseName(n.Kind + ":" + n.Value)
+		if flag := map[pki.NameKind]string{pki.DNS: "--dns", pki.IP: "--ip"}[name.Kind]; err == nil && flag != "" {
+			command += " " + flag + " " + inspect.ShellWord(name.Value)
+		}
+	}
+	if command == "crpki gen" || len(command) > 200 {
+		return ""
+	}
+	return command
 }
 
 // say gives nil, or one finding about s.
@@ -372,10 +427,19 @@ func missing(e *inspect.Evidence, kind pki.NameKind) (out []inspect.Finding) {
 		}
 		out = append(out, inspect.Finding{
 			Origin: s.Origin, Message: message, Got: strings.Join(have.Strings(), ", "), Want: h.Name.String(),
-			Fix: fmt.Sprintf("crpki renew %s %s %s", shellWord(s.Origin.Source), flag, h.Name.Value),
+			Fix: fmt.Sprintf("crpki renew %s %s %s", ownFile(s.Origin), flag, h.Name.Value),
 		})
 	}
 	return out
+}
+
+// ownFile is the certificate's file for a command, or the usual name of one
+// when it stands in a Secret or comes from a pipe.
+func ownFile(o pki.Origin) string {
+	if o.Field != "" || o.Source == "-" {
+		return "tls.crt"
+	}
+	return inspect.ShellWord(o.Source)
 }
 
 // asOtherKind says when the value is there, but as the wrong kind of name.
@@ -401,12 +465,16 @@ func listNames(names pki.Names) string {
 	return strings.Join(texts, ", ")
 }
 
-// shellWord quotes what a shell would split.
-func shellWord(s string) string {
-	if s != "" && !strings.ContainsAny(s, " \t\n'\"\\$`&|;<>()*?[]{}~#!") {
-		return s
+func listTexts(list []lenient.GeneralName) string {
+	const most = 6
+	var texts []string
+	for _, n := range list[:min(most, len(list))] {
+		texts = append(texts, n.String())
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	if len(list) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(texts, ", "), len(list)-most)
+	}
+	return strings.Join(texts, ", ")
 }
 
 func ipAsDNS(name string) string {

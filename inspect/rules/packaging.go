@@ -161,7 +161,6 @@ func secrets() []inspect.Rule {
 		rule("manifest-template", inspect.Info, inspect.Doc{
 			Title:      "A template was not judged.",
 			Why:        "What it makes depends on values that are not here. Judge what comes out of it.",
-			Fix:        "crpki lint -",
 			FixOpenSSL: "helm template connected-registry ./chart | crpki lint -",
 			Sources:    []string{"https://helm.sh/docs/helm/helm_template/"},
 		}),

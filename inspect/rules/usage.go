@@ -221,10 +221,10 @@ func usage() []inspect.Rule {
 		faultRule(lenient.DuplicateExtension, inspect.Error, "An extension stands in the certificate twice.",
 			"Go refuses to read the certificate at all: neither server nor client can use it, and pools drop it without a word. OpenSSL prints both and says a misleading error 20. Such certificates come from OpenSSL 1.1.1, when -addext names what the configuration file has already.",
 			[]inspect.Refusal{
-				{Client: goClients, Message: `x509: certificate contains duplicate extension with OID "2.5.29.17"`},
+				{Client: goClients, Message: `x509: certificate contains duplicate extension with OID "2.5.29.19"`},
 				{Client: openssl, Message: "error 20: unable to get local issuer certificate"},
 				{Client: gnutls, Message: "error parsing CRTs: Duplicate extension in X.509 certificate."},
-			}, `openssl req … -addext "subjectAltName=IP:10.96.0.50,DNS:registry.example.com"`, "RFC 5280 4.2"),
+			}, `openssl req -x509 -config /dev/null … -addext "basicConstraints=critical,CA:FALSE"`, "RFC 5280 4.2"),
 		serialZero(),
 		faultRule(lenient.SerialNegative, inspect.Error, "The serial number is negative.",
 			"Go refuses to read the certificate since 1.23. Older clients pull, newer ones do not.",

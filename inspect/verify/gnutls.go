@@ -106,7 +106,7 @@ func parseGnuTLS(c pki.Cert) (*certificate, error) {
 	strange := false
 	for _, f := range faults {
 		switch f.Rule {
-		case lenient.DuplicateExtension:
+		case lenient.DuplicateExtension, lenient.DuplicateSAN:
 			return nil, errors.New("error parsing CRTs: Duplicate extension in X.509 certificate.")
 		case lenient.BadVersion:
 			// It reads a version 4, but no extensions in a version 1.

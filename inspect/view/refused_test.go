@@ -49,7 +49,7 @@ func refusedCerts(t testing.TB) []refusedCert {
 	}
 	usage := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Value: []byte{3, 2, 7, 0x80}}
 	return []refusedCert{
-		{"two SANs", twoSANs(t, &root).der, lenient.DuplicateExtension, "\x30\x0f\x06\x03\x55\x1d\x11"},
+		{"two SANs", twoSANs(t, &root).der, lenient.DuplicateSAN, "\x30\x0f\x06\x03\x55\x1d\x11"},
 		{"two key usages", extensions(usage, usage, names(t, dnsName("reg.example.com"))), lenient.DuplicateExtension, "\x30\x0b\x06\x03\x55\x1d\x0f"},
 		{"negative serial", changed("\x02\x10\x4f\xa0", "\x02\x10\xcf\xa0"), lenient.SerialNegative, "\x02\x10\xcf\xa0"},
 		{"version 4", changed("\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x03"), lenient.BadVersion, "\xa0\x03\x02\x01\x03"},

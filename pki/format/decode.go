@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/crpki/crpki/pki"
@@ -37,7 +38,8 @@ type decoder struct {
 // Decode reads all that data holds, in the order found, by its content: PEM of
 // every kind with any text around it, DER certificates, keys, requests and
 // PKCS#7, PKCS#12 with keys or as a trust store (its entries become
-// [pki.Material.Anchors]), and base64 of all of these, up to four layers.
+// [pki.Material.Anchors]), Java keystores (JKS), and base64 of all of these, up
+// to four layers.
 //
 // A broken block is material too: it has its place in the result, with the
 // reason in its Err. So a nil error does not mean that every item is sound.
@@ -58,6 +60,10 @@ func Decode(source string, data []byte, opt Options) (pki.Material, error) {
 
 // any reads data, which is DER, PEM or base64 of either.
 func (d *decoder) any(data []byte, depth int) {
+	if bytes.HasPrefix(data, []byte(jksMagic)) {
+		d.jks(data)
+		return
+	}
 	if looksDER(data) {
 		if depth == 0 {
 			d.derFile(data)
@@ -152,7 +158,6 @@ func (d *decoder) nothing(data []byte) string {
 func foreign(data []byte) string {
 	head := data[:min(len(data), 4096)]
 	for _, f := range []struct{ magic, is string }{
-		{"\xFE\xED\xFE\xED", "is a Java keystore (JKS): convert it with keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype pkcs12"},
 		{"\xCE\xCE\xCE\xCE", "is a Java keystore (JCEKS): convert it with keytool -importkeystore -srcstoretype jceks -srckeystore OLD -destkeystore NEW.p12 -deststoretype pkcs12"},
 		{"\x1F\x8B", "is compressed (gzip): unpack it first"},
 		{"PK\x03\x04", "is a ZIP archive: unpack it first"},
@@ -169,9 +174,26 @@ func foreign(data []byte) string {
 	case strings.HasPrefix(text, "<!doctype html"), strings.HasPrefix(text, "<html"):
 		return "is an HTML page, perhaps a login page or an error that was saved in place of the download"
 	case strings.Contains(text, "apiversion:") && strings.Contains(text, "kind:"):
-		return `is a Kubernetes manifest: take the field out of it first, such as kubectl get secret NAME -o jsonpath='{.data.tls\.crt}' | base64 -d`
+		return manifest(data, strings.Contains(text, "kind: secret"))
 	}
 	return ""
+}
+
+// manifest says what to do with a Kubernetes manifest. One of another kind than
+// Secret may hold certificates too, base64 of PEM as a rule.
+func manifest(data []byte, secret bool) string {
+	holds := slices.ContainsFunc([]string{"-----BEGIN ", "LS0tLS1CRUdJTi", "tls.crt:", "tls.key:", "ca.crt:"}, func(mark string) bool {
+		return bytes.Contains(data, []byte(mark))
+	})
+	switch {
+	case !holds:
+		return "is a Kubernetes manifest without a certificate or a key: there is nothing in it to read"
+	case bytes.Contains(data, []byte("encryptedData:")):
+		return "is a Kubernetes manifest whose fields are encrypted (SealedSecret): look at the Secret that comes out of it, with kubectl get secret NAME -o yaml"
+	case secret:
+		return `is a Kubernetes manifest: take the field out of it first, such as kubectl get secret NAME -o jsonpath='{.data.tls\.crt}' | base64 -d`
+	}
+	return "is a Kubernetes manifest of a kind whose certificates are not looked for: take the field out of it first, and pass it through base64 -d"
 }
 
 // count writes "1 certificate", "2 certificates".

@@ -95,7 +95,9 @@ type SignOptions struct {
 	Client bool
 	// Add are names that the certificate gets in addition.
 	Add pki.Names
-	// Refuse are names that it does not get though the CSR asks for them.
+	// Refuse are names that it does not get though the CSR asks for them,
+	// however they are written there. A wildcard in the CSR that stands for one
+	// of them is refused, and so is what a wildcard among them stands for.
 	Refuse pki.Names
 	// Only and OnlyIP, if set, are all that a CSR may ask for: a wildcard
 	// allows the names that it stands for, a network its addresses. A CSR that
@@ -154,22 +156,31 @@ func ReviewCSR(csr *x509.CertificateRequest, o SignOptions) (Review, error) {
 
 // names are those that the certificate gets.
 func (rv *Review) names(csr *x509.CertificateRequest, o SignOptions) (pki.Names, error) {
-	granted := without(rv.Asked, o.Refuse)
+	refused := newRefusal(o.Refuse)
+	var granted pki.Names
 	for _, n := range rv.Asked {
-		if slices.Contains(o.Refuse, n) {
-			rv.remark("%s is refused", n)
+		if why := refused.refuses(n); why != "" {
+			rv.remark("%s", why)
+			continue
+		}
+		granted = append(granted, n)
+	}
+	if cn, ok := hostIn(csr.Subject.CommonName); ok && len(rv.Asked) == 0 {
+		if why := refused.refuses(cn); why != "" {
+			rv.remark("%s", why)
+		} else {
+			granted = granted.With(cn)
+			rv.remark("the CSR has no subject alternative names: its common name became %s", cn)
 		}
 	}
-	if cn, ok := hostIn(csr.Subject.CommonName); ok && len(rv.Asked) == 0 && !slices.Contains(o.Refuse, cn) {
-		granted = granted.With(cn)
-		rv.remark("the CSR has no subject alternative names: its common name became %s", cn)
+	for _, n := range refused.unmet() {
+		rv.remark("%s is to be refused, but the CSR does not ask for it", n)
 	}
 	names, remarks, err := granted.Canonical()
 	if err != nil {
 		return nil, fmt.Errorf("CSR for %q: %w", csr.Subject, err)
 	}
 	rv.Remarks = append(rv.Remarks, remarks...)
-	names = without(names, o.Refuse)
 	if bad := notAllowed(names, o); len(bad) > 0 {
 		return nil, &NotAllowedError{bad}
 	}
@@ -235,9 +246,10 @@ func passedOver(csr *x509.CertificateRequest, names int, o SignOptions) []string
 		switch {
 		case e.Id.Equal(oidSubjectAltName()):
 			if n := countNames(e.Value); n > names {
-				rv.remark("the CSR asks for %d names of kinds that no server is dialled by (such as otherName): they are left out", n-names)
+				rv.remark("%s", foreignNames(n-names))
 			}
 		case e.Id.Equal(oidKeyUsage()):
+			rv.Remarks = append(rv.Remarks, keyUsagesNotGranted(e.Value, leafKeyUsage(csr.PublicKey))...)
 		case e.Id.Equal(oidExtKeyUsage()):
 			rv.Remarks = append(rv.Remarks, usagesNotGranted(e.Value, o)...)
 		case e.Id.Equal(oidBasicConstraints()):
@@ -253,6 +265,40 @@ func passedOver(csr *x509.CertificateRequest, names int, o SignOptions) []string
 		}
 	}
 	return rv.Remarks
+}
+
+// foreignNames tells of names that are left out for their kind.
+func foreignNames(n int) string {
+	if n == 1 {
+		return "the CSR asks for a name of a kind that no server is dialled by (such as otherName): it is left out"
+	}
+	return fmt.Sprintf("the CSR asks for %d names of kinds that no server is dialled by (such as otherName): they are left out", n)
+}
+
+// keyUsagesNotGranted tells when a CSR asks for key usages that it does not get.
+func keyUsagesNotGranted(der []byte, granted x509.KeyUsage) []string {
+	var bits asn1.BitString
+	if rest, err := asn1.Unmarshal(der, &bits); err != nil || len(rest) > 0 {
+		return []string{"the CSR's key usage cannot be read: it is left out"}
+	}
+	// RFC 5280, 4.2.1.3, in the order of the bits, which is that of x509.KeyUsage.
+	names := []string{
+		"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement",
+		"keyCertSign", "cRLSign", "encipherOnly", "decipherOnly",
+	}
+	var left []string
+	for i, name := range names {
+		if bits.At(i) == 1 && granted&(1<<i) == 0 {
+			left = append(left, name)
+		}
+	}
+	switch len(left) {
+	case 0:
+		return nil
+	case 1:
+		return []string{"the CSR asks for the key usage " + left[0] + ": it is left out"}
+	}
+	return []string{"the CSR asks for the key usages " + strings.Join(left, ", ") + ": they are left out"}
 }
 
 // usagesNotGranted tells when a CSR asks for usages that it does not get.

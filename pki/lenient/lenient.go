@@ -96,6 +96,9 @@ const (
 // IDs of the faults, which are the IDs of their lint rules.
 const (
 	DuplicateExtension = "extension-duplicate"
+	// DuplicateSAN is a second subjectAltName: what people get who write
+	// -addext for each name.
+	DuplicateSAN = "san-extension-duplicate"
 	TrailingData       = "der-trailing-data"
 	BadDER             = "der-malformed"
 	BadVersion         = "version-invalid"
@@ -139,7 +142,7 @@ func (r *reader) certificate() (*Certificate, []Fault) {
 	}
 	c := &Certificate{Rest: in}
 	if len(in) > 0 {
-		r.fault(TrailingData, "certificate", in, "%d bytes follow the certificate", len(in))
+		r.fault(TrailingData, "certificate", in, "%s the certificate", follow(len(in)))
 	}
 	var raw, tbs cryptobyte.String
 	tbsAt := outer
@@ -171,7 +174,7 @@ func (r *reader) certificate() (*Certificate, []Fault) {
 		return c, r.faults
 	}
 	if len(outer) > 0 {
-		r.fault(TrailingData, "signatureValue", outer, "%d bytes follow the signature inside the certificate", len(outer))
+		r.fault(TrailingData, "signatureValue", outer, "%s the signature inside the certificate", follow(len(outer)))
 	}
 	if len(sig) > 0 {
 		c.Signature = sig[1:]
@@ -520,7 +523,11 @@ func (r *reader) extensions(c *Certificate, tbs *cryptobyte.String) bool {
 			return true
 		}
 		if n, seen := first[e.OID]; seen {
-			r.fault(DuplicateExtension, field, extAt, "extension %d is a second %s (%s); the first is extension %d",
+			rule := DuplicateExtension
+			if e.OID == OIDSubjectAltName {
+				rule = DuplicateSAN
+			}
+			r.fault(rule, field, extAt, "extension %d is a second %s (%s); the first is extension %d",
 				len(c.Extensions)+1, ExtensionName(e.OID), e.OID, n)
 		} else {
 			first[e.OID] = len(c.Extensions) + 1
@@ -561,4 +568,12 @@ func readAlgorithm(s *cryptobyte.String) (oid string, params cryptobyte.String, 
 
 func sizeHint(der []byte) string {
 	return fmt.Sprintf("the right length (%d bytes given)", len(der))
+}
+
+// follow is the beginning of a sentence on n bytes too many.
+func follow(n int) string {
+	if n == 1 {
+		return "1 byte follows"
+	}
+	return fmt.Sprintf("%d bytes follow", n)
 }

@@ -111,7 +111,7 @@ func TestEachFaultIsNamedWithItsPlace(t *testing.T) {
 			san(first)(c)
 			san(secondSAN)(c)
 			return sign(t, c)
-		}, DuplicateExtension, "second subjectAltName"},
+		}, DuplicateSAN, "second subjectAltName"},
 		{"empty SAN", func(t *testing.T) []byte {
 			c := template()
 			c.DNSNames, c.IPAddresses = nil, nil

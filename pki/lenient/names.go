@@ -34,7 +34,7 @@ func (r *reader) generalNames(value []byte) []GeneralName {
 		return nil
 	}
 	if len(in) > 0 {
-		r.fault(TrailingData, field, in, "%d bytes follow the list of names", len(in))
+		r.fault(TrailingData, field, in, "%s the list of names", follow(len(in)))
 	}
 	if list.Empty() {
 		r.fault(EmptySAN, field, value, "the list of names is empty")

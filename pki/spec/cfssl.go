@@ -19,8 +19,9 @@ type cfsslRef struct {
 	data []byte
 }
 
-// isCFSSLRequest recognises the JSON of `cfssl print-defaults csr`, whose
-// fields no spec has at its top.
+// isCFSSLRequest recognises the fields of `cfssl print-defaults csr`, which no
+// spec has at its top. cfssl writes and reads JSON alone: in YAML they are
+// mistakes in a spec.
 func isCFSSLRequest(n *node) bool {
 	if n.kind != isMap || n.get("version") != nil || n.get("cas") != nil || n.get("certs") != nil {
 		return false

@@ -133,6 +133,26 @@ func TestCFSSLFilesThatDoNotFit(t *testing.T) {
 	}
 }
 
+// cfssl reads and writes JSON: the same words in YAML are mistakes in a spec,
+// and told with their place.
+func TestYAMLIsNoCFSSLRequest(t *testing.T) {
+	for text, want := range map[string]string{
+		"ca: {name: root}\n":        `certs.yaml:1:1: unknown key "ca" in the spec: did you mean "cas"?`,
+		"# mine\nnames: [a.com]\n":  `certs.yaml:2:1: unknown key "names" in the spec`,
+		"hosts: [a.com]\n":          `certs.yaml:1:1: unknown key "hosts" in the spec`,
+		"{CN: a.com, hosts: [b.c]}": `certs.yaml:1:2: unknown key "CN" in the spec`,
+	} {
+		_, err := Read("certs.yaml", []byte(text), ReadOptions{})
+		require.Error(t, err, text)
+		assert.Contains(t, err.Error(), want)
+		assert.NotContains(t, err.Error(), "cfssl")
+	}
+	for _, bom := range []string{"", "\xef\xbb\xbf"} {
+		_, err := Read("csr.yaml", []byte(bom+cfsslServer), ReadOptions{})
+		assert.NoError(t, err, "JSON is YAML, too")
+	}
+}
+
 func TestCFSSLRequestInPlaceOfASpec(t *testing.T) {
 	t.Run("a server and its CA", func(t *testing.T) {
 		s, err := Read("dir/server.json", []byte(cfsslServer), ReadOptions{File: cfsslFiles})

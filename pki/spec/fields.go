@@ -3,7 +3,6 @@ package spec
 import (
 	"crypto/x509/pkix"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -340,15 +339,12 @@ func (r *reader) names(kind pki.NameKind, dst *pki.Names) func(*node) {
 // prefix reads an address range of a name constraint: 10.96.0.0/16, or one
 // address.
 func (r *reader) prefix(c *issue.Constraints, pos Position, text string) {
-	p, err := netip.ParsePrefix(text)
-	if addr, e := netip.ParseAddr(text); e == nil {
-		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
+	p, err := pki.ParseNetwork(text)
 	if err != nil {
-		r.failf(pos, "permit-ip %q is not an address range: write 10.96.0.0/16", printable(text))
+		r.failf(pos, "permit-ip %q: %s", printable(text), err)
 		return
 	}
-	c.PermitIP = append(c.PermitIP, p.Masked())
+	c.PermitIP = append(c.PermitIP, p)
 }
 
 // subjectFields are the parts of a distinguished name. All but the common name

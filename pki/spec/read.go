@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -35,8 +37,8 @@ func Read(source string, data []byte, o ReadOptions) (*Spec, error) {
 		return nil, asProblems(err)
 	}
 	r := &reader{spec: &Spec{Source: source, OutDir: DefaultOutDir}, options: o}
-	if isCFSSLRequest(tree) {
-		r.wrapCFSSL(data)
+	if request := bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")); isCFSSLRequest(tree) && json.Valid(request) {
+		r.wrapCFSSL(request)
 	} else {
 		r.top(tree)
 	}

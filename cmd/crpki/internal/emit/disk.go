@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // disk does all that changes the file system, one step by each method, and only
@@ -16,6 +17,8 @@ type disk struct {
 	// before, when set, is asked ahead of each step. Its error is the step's:
 	// tests let a step fail, or all of them from one on, as kill -9 would.
 	before func(op, path string) error
+	// grace is how long a detour stays after nobody is sent that way any more.
+	grace time.Duration
 }
 
 // path is the directory itself, or something in it.

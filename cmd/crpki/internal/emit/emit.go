@@ -34,7 +34,8 @@
 //	tls.key.bak-20261121T091500Z            4. for each file: old/tls.key, renamed
 //
 // A file that is not there yet is a link that leads nowhere until step 2.
-// Steps 1 to 3 take some tens of microseconds; a process killed within them
+// Steps 1 to 3 take some tens of microseconds. Where they led stays for 50 ms
+// more, for readers who were stopped on the way. A process killed within them
 // leaves links that lead to a whole set. The next Write to the directory, or
 // [Recover], goes on to the end, or back to the beginning, by what "now" says.
 //
@@ -142,7 +143,7 @@ func (e *ExistsError) Is(target error) bool { return target == fs.ErrExist }
 // made. Of two processes that write in the same directory one waits for the
 // other. An error tells what was being written, never its content.
 func Write(files []pki.File, o Options) (Result, error) {
-	return writer{patience: lockPatience}.write(files, o)
+	return writer{patience: lockPatience, grace: readerGrace}.write(files, o)
 }
 
 // Recover finishes or undoes what a killed process left in dir, and waits for a
@@ -150,7 +151,7 @@ func Write(files []pki.File, o Options) (Result, error) {
 // only where there are no symbolic links: elsewhere it sees a whole set
 // anyway. There is nothing to do in a directory that does not exist.
 func Recover(dir string) error {
-	return writer{patience: lockPatience}.recoverDir(dir)
+	return writer{patience: lockPatience, grace: readerGrace}.recoverDir(dir)
 }
 
 // writer is the one that writes; tests give it disks that fail.
@@ -159,6 +160,8 @@ type writer struct {
 	patience time.Duration
 	// before is that of the disks.
 	before func(op, path string) error
+	// grace is that of the disks.
+	grace time.Duration
 }
 
 // errMoved is a directory in which another process got ahead of this one.
@@ -193,7 +196,7 @@ func (w writer) try(files []pki.File, o Options) (Result, error) {
 // open gives the directory at path.
 func (w writer) open(path string) (disk, error) {
 	root, err := os.OpenRoot(path)
-	return disk{root, w.before}, err
+	return disk{root, w.before, w.grace}, err
 }
 
 // writeFolders writes files into directories that exist, or are made empty.

@@ -10,6 +10,10 @@ import (
 // milliseconds unless its disk is slow.
 const lockPatience = 10 * time.Second
 
+// readerGrace is what a reader is given to get from a link to the file behind
+// it: several times what a busy machine makes a process wait for its turn.
+const readerGrace = 50 * time.Millisecond
+
 // errBusy is a lock that another process holds.
 var errBusy = errors.New("another process is writing there")
 

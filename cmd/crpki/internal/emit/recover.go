@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (w writer) recoverDir(dir string) error {
@@ -77,10 +78,20 @@ func end(stages []stage) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	stages[0].letReadersPass()
 	for _, s := range slices.Backward(stages) {
 		s.discard()
 	}
 	return nil
+}
+
+// letReadersPass waits for readers who found the link of step 1 and are on
+// their way through the stage: on a busy machine they may have been stopped
+// there.
+func (s stage) letReadersPass() {
+	if _, err := s.root.Lstat(s.at(pivot)); err == nil {
+		time.Sleep(s.grace)
+	}
 }
 
 // peers are the paths of the stages that take their pivot from s.
