@@ -202,7 +202,7 @@ func (r *Result) refused(h *handshake, o Options) {
 		r.Verdict = "refused by OpenSSL clients, accepted by Go's: " + r.OpenSSL.Reason
 		r.Cause, r.Fix = "OpenSSL asks for more here than Go does", "crpki probe "+r.again()+" --save-chain served.pem && crpki lint served.pem"
 		return
-	case r.OpenSSL.OK:
+	case r.OpenSSL != nil && r.OpenSSL.OK:
 		r.Verdict = "refused by Go clients, accepted by OpenSSL's: " + reason
 	default:
 		r.Verdict = "refused: " + reason
