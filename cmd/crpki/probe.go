@@ -38,7 +38,8 @@ crpki probe --targets-from registries.txt --ca-file certs/ca.crt --fail-days 14 
 crpki probe 127.0.0.1:5000 --servername reg.example.com --ca-file certs/ca.crt
 
 TARGET is a host, host:port, [IPv6]:port, a URL or an image reference; the port
-is 443 when there is none. crpki shakes hands with it as a Go client does (docker,
+is 443 when there is none. Of an image reference the registry is looked at, the
+image is not asked for. crpki shakes hands with it as a Go client does (docker,
 containerd, podman, kubelet), and tells the verdict first, then the cause, a
 command that helps, and what it saw.
 

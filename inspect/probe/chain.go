@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/lenient"
@@ -114,4 +115,20 @@ func unreadable(c pki.Cert) string {
 func hasTwoSANs(c pki.Cert) bool {
 	view, _ := lenient.Read(c.Raw)
 	return view != nil && len(view.SANs) > 1
+}
+
+// openSSLReads is false when OpenSSL ends the handshake at one of the
+// certificates: it wants one whole certificate and nothing behind it, and true
+// UTF-8 in the names (tls_process_server_certificate, d2i_X509).
+func openSSLReads(certs []pki.Cert) bool {
+	return !slices.ContainsFunc(certs, func(c pki.Cert) bool {
+		if c.Err == nil {
+			return false // what Go reads, OpenSSL reads
+		}
+		view, faults := lenient.Read(c.Raw)
+		return view == nil || slices.ContainsFunc(faults, func(f lenient.Fault) bool {
+			return f.Rule == lenient.TrailingData && (f.Field == "certificate" || f.Field == "signatureValue") ||
+				f.Rule == lenient.BadString && strings.Contains(f.Detail, "UTF-8")
+		})
+	})
 }

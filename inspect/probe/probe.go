@@ -144,10 +144,11 @@ func (r *Result) judge(h *handshake, o Options) {
 		r.goErr = h.err
 	}
 	r.Go = &GoVerdict{OK: r.goErr == nil, Error: printable(r.goErr)}
-	verdict := verify.OpenSSL{
-		Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
-	}.SClient()
-	r.OpenSSL = openSSLVerdict(verdict)
+	if openSSLReads(h.certs) {
+		r.OpenSSL = openSSLVerdict(verify.OpenSSL{
+			Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
+		}.SClient())
+	}
 	r.Faults = chainFaults(h.certs, o.Trusted)
 }
 

@@ -154,6 +154,11 @@ func TestChains(t *testing.T) {
 	stranger := issue(t, nil, authority("stranger"))
 	leaf := issue(t, &sub, nil)
 	direct := issue(t, &root, nil)
+	expiredSub := issue(t, &root, func(c *x509.Certificate) {
+		authority("old")(c)
+		c.NotAfter = noon.Add(-time.Hour)
+	})
+	expiredLeaf := issue(t, &expiredSub, nil)
 	tests := []struct {
 		shows   string
 		chain   []made
@@ -216,6 +221,19 @@ func TestChains(t *testing.T) {
 			shows: "two SANs", chain: []made{issue(t, &root, twoSANs)}, trusted: []made{root}, status: Refused, code: 21,
 			verdict: "refused: two subjectAltName extensions",
 			faults:  []Fault{{FaultUnreadable, 0, "Go's clients cannot read it: it has two subjectAltName extensions"}},
+		},
+		{
+			shows: "CA first", chain: []made{root, direct}, trusted: []made{root}, status: Refused, code: 64,
+			verdict: "refused: the server sends its CA's certificate first",
+			faults:  []Fault{{FaultUnrelated, 1, "it did not sign anything here"}},
+		},
+		{
+			shows: "CA made anew", chain: []made{direct}, trusted: []made{issue(t, nil, authority("root"))}, status: Refused, code: 7,
+			verdict: "refused: another CA of the same name is trusted",
+		},
+		{
+			shows: "expired intermediate", chain: []made{expiredLeaf, expiredSub}, trusted: []made{root}, status: Refused, code: 10,
+			verdict: "refused: CN=old expired on 2026-11-21",
 		},
 		{
 			shows: "OpenSSL alone refuses", chain: []made{leaf, sub}, trusted: []made{sub}, status: Refused, code: 2,

@@ -86,7 +86,7 @@ func TestRegistry(t *testing.T) {
 			[]string{"token realm"},
 		},
 		{
-			"the realm is a metadata address", challenge(`Bearer realm="http://169.254.169.254/token"`), Trusted, "trusted, but no registry answers",
+			"the realm is a metadata address", challenge(`Bearer realm="http://169.254.169.254/token"`), Trusted, "trusted, but the registry sends clients where they should not log in",
 			Registry{
 				Status: 401, OK: true, Version: "registry/2.0", Challenge: &Challenge{Scheme: "Bearer", Realm: "http://169.254.169.254/token"},
 				Error: "the realm of its challenge is plain HTTP: credentials would be sent in clear",

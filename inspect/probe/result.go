@@ -114,7 +114,8 @@ type GoVerdict struct {
 	Error string `json:"error,omitempty"`
 }
 
-// OpenSSLVerdict is what `openssl s_client` says.
+// OpenSSLVerdict is what `openssl s_client` says. It says nothing, "no peer
+// certificate available", of a chain that it cannot read: then there is none.
 type OpenSSLVerdict struct {
 	OK bool `json:"ok"`
 	// Code and Reason are those behind "Verify return code:", which are of the

@@ -54,8 +54,10 @@ func (r *Result) trusted(o Options) {
 		return
 	}
 	if g := r.Registry; g != nil && g.Error != "" {
-		r.Verdict = "trusted, but no registry answers"
-		r.Cause = g.Error
+		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
+		if g.OK {
+			r.Verdict = "trusted, but the registry sends clients where they should not log in"
+		}
 	}
 }
 
@@ -159,6 +161,7 @@ func protocolOf(received []byte) string {
 func (r *Result) noHandshake(err error) {
 	switch {
 	case isTimeout(err):
+		r.Go = nil // it depends on how long a client waits
 		r.Status, r.Verdict = Unreachable, "unreachable: connected, but no TLS answer in time"
 		r.Cause = "the server does not speak TLS and waits, or it hangs"
 		return
@@ -199,7 +202,7 @@ func (r *Result) refused(h *handshake, o Options) {
 		r.Verdict = "refused by OpenSSL clients, accepted by Go's: " + r.OpenSSL.Reason
 		r.Cause, r.Fix = "OpenSSL asks for more here than Go does", "crpki probe "+r.again()+" --save-chain served.pem && crpki lint served.pem"
 		return
-	case r.OpenSSL.OK:
+	case r.OpenSSL != nil && r.OpenSSL.OK:
 		r.Verdict = "refused by Go clients, accepted by OpenSSL's: " + reason
 	default:
 		r.Verdict = "refused: " + reason
@@ -222,7 +225,9 @@ func (r *Result) clientRefused(h *handshake) bool {
 }
 
 func (r *Result) wantsClient(o Options) {
-	r.TLS.ClientCertificate.Refused = printable(r.goErr)
+	if r.TLS != nil && r.TLS.ClientCertificate != nil {
+		r.TLS.ClientCertificate.Refused = printable(r.goErr)
+	}
 	r.Cause = "it answers: " + printable(r.goErr)
 	if o.ClientCert != nil {
 		r.Verdict = "refused by the server: it does not take the client certificate"
@@ -246,12 +251,20 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	switch {
 	case err == nil:
 		return "", "", ""
+	case h.permissive && h.hello.version >= tls.VersionTLS12:
+		return "no cipher that they offer, but " + tls.CipherSuiteName(h.hello.cipher),
+			"Go's clients offer ciphers that have forward secrecy and are not broken: " + printable(err), "allow ECDHE with AES-GCM in the server's configuration"
 	case h.permissive:
 		return "nothing newer than TLS " + versionName(h.hello.version) + " with " + tls.CipherSuiteName(h.hello.cipher),
-			"Go's clients offer TLS 1.2 and 1.3, with ciphers that have forward secrecy: " + printable(err), "allow TLS 1.2 and 1.3 in the server's configuration"
+			"Go's clients offer TLS 1.2 and 1.3: " + printable(err), "allow TLS 1.2 and 1.3 in the server's configuration"
+	case errors.As(err, &hostname) && r.isLater(leaf.X509):
+		return "the server sends its CA's certificate first", "its own comes later in the chain: clients take the first for the server's", "crpki bundle FILE --out FILE on the server"
 	case errors.As(err, &hostname):
 		return r.hostReason(leaf.X509), namesOnly(leaf.X509), renew + " --" + r.nameFlag() + " " + r.Host
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		if !invalid.Cert.Equal(leaf.X509) {
+			renew = "crpki bundle FILE new-intermediate.crt --out FILE on the server"
+		}
 		return r.timeReason(invalid.Cert), "", renew
 	case errors.As(err, &authority):
 		return r.authorityReason(h)
@@ -260,8 +273,19 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	case slices.ContainsFunc(r.Faults, func(f Fault) bool { return f.Code == FaultUnreadable }):
 		return "Go's clients cannot read the certificate", printable(err), "crpki probe " + r.again() + " --save-chain served.pem && crpki lint served.pem"
 	}
+	if strings.Contains(err.Error(), "invalid signature by the server certificate") {
+		return "the server's key is not that of its certificate", printable(err), "crpki lint FILE KEY_FILE on the server"
+	}
 	text := strings.TrimPrefix(printable(err), "tls: failed to verify certificate: ")
 	return text, "", "crpki probe " + r.again() + " --save-chain served.pem && crpki lint served.pem"
+}
+
+// isLater is true when the first certificate is a CA's and a later one is for
+// the host.
+func (r *Result) isLater(first *x509.Certificate) bool {
+	return first.IsCA && slices.ContainsFunc(r.certs[1:], func(c pki.Cert) bool {
+		return c.X509 != nil && c.X509.VerifyHostname(r.Host) == nil
+	})
 }
 
 func (r *Result) hostReason(c *x509.Certificate) string {
@@ -322,6 +346,14 @@ func (r *Result) authorityReason(h *handshake) (reason, cause, fix string) {
 	case has(FaultIssuerMissing):
 		return "the chain ends at a CA that is not known", "neither the server nor the trusted certificates have the next one",
 			again + " --ca-file CA_FILE"
+	}
+	switch text := r.goErr.Error(); {
+	case strings.Contains(text, "parent certificate cannot sign"):
+		return "a certificate in the chain may not sign others", "its issuer is no CA, or has no key usage to sign certificates", again + " --save-chain served.pem && crpki lint served.pem"
+	case strings.Contains(text, "insecure algorithm"):
+		return "signed with an algorithm that Go's clients do not accept", printable(r.goErr), "crpki renew FILE"
+	case strings.Contains(text, "possibly because of"):
+		return "another CA of the same name is trusted", "the CA was made anew, and clients have the old one, or the server still has a certificate of the old one", again + " --save-chain served.pem && crpki inspect served.pem CA_FILE"
 	}
 	return "not signed by a CA that is trusted", printable(r.goErr), again + " --save-chain served.pem && crpki inspect served.pem"
 }
