@@ -437,6 +437,7 @@ func (s *scriptReader) placesOfSecrets() {
 			s.unit.Material.Notes = append(s.unit.Material.Notes, pki.Note{
 				Rule: NoteSecretNamespaceWrong, Origin: secret.origin,
 				Detail: "the Secret " + pki.Printable(secret.name) + " is made in the namespace " + quoteName(secret.namespace) + ", and the release that names it is in " + quoteName(namespace),
+				Fix:    makeSecret(secret.name, namespace),
 			})
 		}
 	}

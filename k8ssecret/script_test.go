@@ -162,7 +162,8 @@ func TestElidedExamples(t *testing.T) {
 func TestScriptFix(t *testing.T) {
 	for text, want := range map[string]string{
 		"TLS_KEY=$(cat certs/tls.key | base64)\n": "TLS_KEY=$(base64 -w0 certs/tls.key)",
-		"TLS_CRT=`base64 \"$DIR/tls.crt\"`\n":     "TLS_CRT=$(base64 -w0 tls.crt)",
+		"kubectl create secret tls a -n x --cert=tls.crt --key=tls.key\nhelm upgrade connected-registry x -n y --set tls.secret=a\n": "kubectl create secret generic a --type=kubernetes.io/tls --from-file=tls.crt --from-file=tls.key --from-file=ca.crt -n y --dry-run=client -o yaml",
+		"TLS_CRT=`base64 \"$DIR/tls.crt\"`\n": "TLS_CRT=$(base64 -w0 tls.crt)",
 	} {
 		units, err := Read("x.sh", []byte("# helm install\n"+text), format.Options{})
 		require.NoError(t, err)

@@ -75,20 +75,26 @@ func (r *reader) secret(n *tree.Node, prefix string) {
 
 // fixes gives the notes that a Secret made anew mends the command for it.
 func (s *secretReader) fixes(u *Unit) {
-	if !isConfigKey(s.meta.name) || s.meta.namespace != "" && !isConfigKey(s.meta.namespace) {
-		return // no name, or one that is to be filled in
-	}
-	fix := "kubectl create secret generic " + s.meta.name + " --type=" + typeTLS + " --from-file=tls.crt --from-file=tls.key --from-file=ca.crt"
-	if s.meta.namespace != "" {
-		fix += " -n " + s.meta.namespace
-	}
-	fix += " --dry-run=client -o yaml"
+	fix := makeSecret(s.meta.name, s.meta.namespace)
 	for i := range u.Material.Notes {
 		switch n := &u.Material.Notes[i]; n.Rule {
 		case NoteSecretKeyMissing, NoteSecretCAMissing, NoteSecretValueEmpty, NoteSecretSwapped, NoteValueUnreadable, NoteCAIsTLS:
 			n.Fix = fix
 		}
 	}
+}
+
+// makeSecret is the command that makes a Secret, "" when its name or namespace
+// is to be filled in.
+func makeSecret(name, namespace string) string {
+	if !isConfigKey(name) || strings.HasPrefix(name, "-") || strings.HasPrefix(namespace, "-") || namespace != "" && !isConfigKey(namespace) {
+		return ""
+	}
+	fix := "kubectl create secret generic " + name + " --type=" + typeTLS + " --from-file=tls.crt --from-file=tls.key --from-file=ca.crt"
+	if namespace != "" {
+		fix += " -n " + namespace
+	}
+	return fix + " --dry-run=client -o yaml"
 }
 
 // ours reports whether the Secret is one of certificates.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -139,14 +140,18 @@ func lintable(name string) bool {
 // grouped makes jobs of the files of folders: a certificate with its key, and
 // with the CA beside it. false: no more jobs are wanted.
 func (l *linter) grouped(files []string, named bool, yield func(job) bool) bool {
-	keys, anchors := map[string]string{}, map[string][]string{}
+	keys, folders := map[string]string{}, map[string]*caFolder{}
 	paired := map[string]bool{}
 	for _, path := range files {
 		switch {
 		case isKeyName(path):
 			keys[stem(path)] = path
 		case isCAName(path):
-			anchors[filepath.Dir(path)] = append(anchors[filepath.Dir(path)], path)
+			dir := filepath.Dir(path)
+			if folders[dir] == nil {
+				folders[dir] = &caFolder{}
+			}
+			folders[dir].paths = append(folders[dir].paths, path)
 		}
 	}
 	for _, path := range files {
@@ -162,7 +167,7 @@ func (l *linter) grouped(files []string, named bool, yield func(job) bool) bool 
 				return false
 			}
 		default:
-			key, cas := keys[stem(path)], anchors[filepath.Dir(path)]
+			key, cas := keys[stem(path)], folders[filepath.Dir(path)]
 			if isCAName(path) {
 				cas = nil
 			}
@@ -200,7 +205,7 @@ func isCAName(path string) bool {
 }
 
 // certificate judges a certificate file with its key and the CAs beside it.
-func (l *linter) certificate(path, key string, cas []string, named bool) []inspect.TargetReport {
+func (l *linter) certificate(path, key string, cas *caFolder, named bool) []inspect.TargetReport {
 	m, err := l.load(path)
 	if err != nil {
 		return l.unrecognised(path, err, named)
@@ -212,11 +217,7 @@ func (l *linter) certificate(path, key string, cas []string, named bool) []inspe
 			return append(l.evidence(path, m), failed(key, err)...)
 		}
 	}
-	for _, ca := range cas {
-		if cm, err := l.load(ca); err == nil {
-			m.Anchors = append(m.Anchors, append(cm.Certs, cm.Anchors...)...)
-		}
-	}
+	m.Anchors = append(m.Anchors, cas.anchorsFor(l, m.Certs)...)
 	return l.evidence(path, m)
 }
 
@@ -258,6 +259,9 @@ func (l *linter) manifest(path string, data []byte) []inspect.TargetReport {
 // unit judges one unit that the file at path gave.
 func (l *linter) unit(path string, u k8ssecret.Unit) inspect.TargetReport {
 	m, hosts := u.Material, slices.Clip(l.hosts)
+	if u.Kind == k8ssecret.KindSecret && isAuthority(m) {
+		m = asAnchors(m)
+	}
 	m.Anchors = append(slices.Clip(m.Anchors), l.anchorsFor(m.Certs)...)
 	for _, h := range u.Hosts {
 		hosts = append(hosts, inspect.Host(h))
@@ -314,8 +318,7 @@ func (l *linter) formatOptions() format.Options {
 // evidence judges material: certificates of CAs alone are a bundle of anchors.
 func (l *linter) evidence(path string, m pki.Material) []inspect.TargetReport {
 	if isBundle(m, path) {
-		m.Anchors = append(m.Certs, m.Anchors...)
-		m.Certs = nil
+		m = asAnchors(m)
 	}
 	m.Anchors = append(slices.Clip(m.Anchors), l.anchorsFor(m.Certs)...)
 	return []inspect.TargetReport{l.run(path, &inspect.Evidence{Target: path, Material: m, Hosts: l.hosts})}
@@ -345,10 +348,21 @@ func (l *linter) run(path string, e *inspect.Evidence) inspect.TargetReport {
 	return r
 }
 
-// isBundle: nothing but CAs, none of which names a host, is for clients.
+// asAnchors takes all certificates for what clients trust.
+func asAnchors(m pki.Material) pki.Material {
+	m.Anchors = slices.Concat(m.Certs, m.Anchors)
+	m.Certs = nil
+	return m
+}
+
+// isBundle: nothing but CAs, none of which names a host, is for clients. With
+// its key it may also be what a server presents.
 func isBundle(m pki.Material, path string) bool {
 	if isCAName(path) {
 		return true
+	}
+	if hasOwnKey(m) {
+		return isAuthority(m)
 	}
 	for _, c := range m.Certs {
 		if c.X509 == nil || !c.X509.IsCA || len(c.X509.DNSNames)+len(c.X509.IPAddresses) > 0 {
@@ -356,6 +370,42 @@ func isBundle(m pki.Material, path string) bool {
 		}
 	}
 	return len(m.Certs) > 0
+}
+
+// isAuthority: the certificates are CAs' that sign and name no host, and the
+// first is the key's own, or stands in a field that is no server's. This is what
+// an issuer signs with. Servers that sign themselves have CA:TRUE too, but they
+// name a host or leave keyCertSign out.
+func isAuthority(m pki.Material) bool {
+	for _, c := range m.Certs {
+		if c.X509 == nil || !c.X509.IsCA || c.X509.KeyUsage&x509.KeyUsageCertSign == 0 || namesHost(c.X509) {
+			return false
+		}
+	}
+	if len(m.Certs) == 0 {
+		return false
+	}
+	if len(m.Keys) == 0 {
+		return !strings.HasSuffix(m.Certs[0].Origin.Field, "tls.crt")
+	}
+	return hasOwnKey(m)
+}
+
+// hasOwnKey: a key of the first certificate is there.
+func hasOwnKey(m pki.Material) bool {
+	return len(m.Certs) > 0 && m.Certs[0].X509 != nil && slices.ContainsFunc(m.Keys, func(k pki.Key) bool {
+		return k.Signer != nil && pki.SamePublicKey(k.Public(), m.Certs[0].X509.PublicKey)
+	})
+}
+
+// namesHost: a certificate names a host in its subjectAltName, or in a common
+// name that looks like nothing else.
+func namesHost(c *x509.Certificate) bool {
+	if len(c.DNSNames)+len(c.IPAddresses)+len(c.URIs)+len(c.EmailAddresses) > 0 {
+		return true
+	}
+	n, _, err := pki.ParseName(c.Subject.CommonName)
+	return err == nil && (n.Kind == pki.IP || n.Kind == pki.DNS && strings.Contains(n.Value, "."))
 }
 
 // Large bundles are judged in pieces, in bytes, which keeps the memory flat

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -100,6 +101,10 @@ type linter struct {
 	limits  inspect.Limits
 	decided *decisions
 	second  *zlint
+
+	// anchorsNamed are the anchors by name, once many are asked for.
+	anchorsNamed caIndex
+	indexAnchors sync.Once
 }
 
 func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {

@@ -89,6 +89,14 @@ type opensslResult struct {
 	Problems []opensslProblem `json:"problems"`
 }
 
+// unreadable puts a reason in, for which OpenSSL has no code of its own.
+func (r *opensslResult) unreadable(reason string) {
+	r.Reason = reason
+	for i := range r.Problems {
+		r.Problems[i].Reason = reason
+	}
+}
+
 type opensslProblem struct {
 	Code    int    `json:"code"`
 	Name    string `json:"name"`
@@ -229,6 +237,12 @@ func judge(target string, o verify.OpenSSL) verifyResult {
 		r.OpenSSL.Problems = append(r.OpenSSL.Problems, opensslProblem{
 			Code: int(p.Code), Name: p.Code.Name(), Reason: p.Code.Text(), Depth: p.Depth, Subject: subjectOf(p.Cert),
 		})
+	}
+	switch {
+	case len(verdict.Unreadable) > 0:
+		r.OpenSSL.unreadable("the certificate cannot be read")
+	case verdict.UndecodableKey:
+		r.OpenSSL.unreadable("the public key cannot be read")
 	}
 	for _, cert := range verdict.Chain {
 		r.Chain = append(r.Chain, chainLink{subjectOf(cert), cert.Origin.String()})

@@ -96,7 +96,7 @@ func (j judge) goClients() []Verdict {
 		// Older releases lack this one check; for the rest OpenSSL's judge stands in,
 		// since this program's own Go has it.
 		v := Verdict{Client: GoClients, Versions: older, Accepts: true, Basis: Sourced}
-		if problems := j.problems(0); len(problems) > 0 {
+		if !j.verdict(0).OK() {
 			return out // what they say is not known
 		}
 		out = append(out, v)
@@ -183,36 +183,28 @@ func (j judge) goServers() Verdict {
 	return measured(GoServers, versions, err)
 }
 
-func (j judge) problems(level int) []verify.Problem {
+func (j judge) verdict(level int) verify.Verdict {
 	return verify.OpenSSL{
 		Presented: j.chain, Trusted: j.Material.Anchors, Host: j.host, At: j.Now, Purpose: verify.Server, AuthLevel: level,
-	}.Verify().Problems
-}
-
-// notUTF8: OpenSSL reads no certificate with such a string in it.
-func (j judge) notUTF8() bool {
-	for _, c := range j.chain {
-		_, faults := lenient.Read(c.Raw)
-		for _, f := range faults {
-			if f.Rule == lenient.BadString && strings.Contains(f.Detail, "UTF-8") {
-				return true
-			}
-		}
-	}
-	return false
+	}.Verify()
 }
 
 func (j judge) openSSL(client string, level int) Verdict {
 	v := Verdict{Client: client, Versions: "OpenSSL 3.0 and later", Accepts: true, Basis: Measured}
-	var texts []string
-	if j.notUTF8() {
-		v.Accepts = false
-		v.Message = "Unable to load certificate"
+	verdict := j.verdict(level)
+	if len(verdict.Unreadable) > 0 {
+		v.Accepts, v.Message = false, "Unable to load certificate"
 		return v
 	}
-	for _, p := range j.problems(level) {
+	var texts []string
+	for _, p := range verdict.Problems {
 		v.Accepts = false
-		texts = append(texts, fmt.Sprintf("error %d at %d depth lookup: %s", p.Code, p.Depth, p.Code.Text()))
+		text := fmt.Sprintf("error %d at %d depth lookup: %s", p.Code, p.Depth, p.Code.Text())
+		if verdict.UndecodableKey && p.Code == verify.CodeUnspecified {
+			// Only the error queue says it.
+			text = "unable to get certs public key (decode error)"
+		}
+		texts = append(texts, text)
 	}
 	v.Message = strings.Join(texts, "; ")
 	return v

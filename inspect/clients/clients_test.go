@@ -76,3 +76,18 @@ func TestClientsFromSources(t *testing.T) {
 func TestNobodyIsAskedWithoutACA(t *testing.T) {
 	assert.Empty(t, clients.Judge(&inspect.Evidence{Now: corpus.Clock()}, pki.Name{}))
 }
+
+// Every program that is built on OpenSSL stops where it reads, before it looks
+// for an issuer or a name.
+func TestUnreadableForOpenSSL(t *testing.T) {
+	for _, id := range []string{"der-malformed/bad/a-SEQUENCE-cut-short", "name-string-invalid/bad/Latin-1-as-UTF-8"} {
+		asked := 0
+		for _, v := range verdicts(t, id) {
+			if v.Client == clients.OpenSSL || v.Client == clients.OpenSSLLevel2 {
+				asked++
+				assert.Equal(t, "Unable to load certificate", v.Message, id)
+			}
+		}
+		assert.Equal(t, 2, asked)
+	}
+}

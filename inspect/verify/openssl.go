@@ -62,6 +62,13 @@ type Verdict struct {
 	Problems []Problem
 	// Chain is the chain that it built.
 	Chain []pki.Cert
+	// Unreadable are the presented certificates that OpenSSL cannot read at all.
+	// It then verifies nothing; the one problem, [CodeUnspecified], stands for
+	// that.
+	Unreadable []pki.Cert
+	// UndecodableKey: it cannot read the public key of the problem's certificate,
+	// which leaves the code at [CodeUnspecified].
+	UndecodableKey bool
 }
 
 // OK is true when there was no problem.
@@ -124,6 +131,12 @@ func (o OpenSSL) run(goOn func(Code) bool) Verdict {
 	if len(o.Presented) == 0 {
 		return Verdict{Problems: []Problem{{Code: CodeUnspecified}}}
 	}
+	if bad := slices.IndexFunc(o.Presented, func(c pki.Cert) bool { return !decodes(c.Raw) }); bad >= 0 {
+		return Verdict{
+			Problems: []Problem{{Code: CodeUnspecified, Depth: bad, Cert: o.Presented[bad]}}, Chain: o.Presented[:1],
+			Unreadable: slices.DeleteFunc(slices.Clone(o.Presented), func(c pki.Cert) bool { return decodes(c.Raw) }),
+		}
+	}
 	for _, c := range o.Trusted {
 		v.trusted = append(v.trusted, parseCertificate(c))
 	}
@@ -152,12 +165,24 @@ func (v *verification) failIf(bad bool, code Code, depth int) bool {
 
 func (v *verification) verifyChain() {
 	_ = v.failIf(!v.keyLevelOK(v.chain[0]), CodeEEKeyTooSmall, 0) &&
+		v.readKey() &&
 		v.buildChain() &&
 		v.checkExtensions() &&
 		v.checkAuthLevel() &&
 		v.checkHost() &&
 		v.checkSignaturesAndTimes() &&
 		v.checkNameConstraints()
+}
+
+// readKey is X509_self_signed at the beginning of build_chain. Whatever the
+// callback says, OpenSSL stops there.
+func (v *verification) readKey() bool {
+	if v.chain[0].keyDecodes() {
+		return true
+	}
+	v.verdict.UndecodableKey = true
+	v.report(CodeUnspecified, 0)
+	return false
 }
 
 // Outcomes of check_trust.
@@ -495,7 +520,7 @@ func (v *verification) wantBits() int {
 }
 
 func (v *verification) keyLevelOK(c *certificate) bool {
-	return v.AuthLevel <= 0 || c.keyBits() >= v.wantBits()
+	return v.AuthLevel <= 0 || c.keyDecodes() && c.keyBits() >= v.wantBits()
 }
 
 func (v *verification) checkAuthLevel() bool {

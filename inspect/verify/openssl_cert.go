@@ -325,8 +325,8 @@ func (c *certificate) algorithmFits(issuer *certificate) bool {
 	if have == oidKeyRSAOld {
 		have = oidKeyRSA
 	}
-	// A DSA key that inherits its parameters cannot be decoded by itself.
-	if have == oidKeyDSA && issuer.publicKey() == nil {
+	// A DSA key that inherits its parameters is of no use by itself.
+	if !issuer.keyDecodes() || have == oidKeyDSA && issuer.publicKey() == nil {
 		return false
 	}
 	return want == have || want == oidKeyRSA && have == oidKeyRSAPSS && c.view.InnerAlgorithm == oidSigPSS
@@ -466,3 +466,7 @@ func canonicalValue(tag cbasn1.Tag, value []byte) string {
 // SameName reports whether OpenSSL takes two DER-encoded names for the same
 // (X509_NAME_cmp). Go asks for equal bytes.
 func SameName(a, b []byte) bool { return bytes.Equal(canonicalName(a), canonicalName(b)) }
+
+// NameKey is the same for names that are the same by [SameName], and for no
+// others.
+func NameKey(raw []byte) string { return string(canonicalName(raw)) }

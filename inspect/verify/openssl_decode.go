@@ -1,0 +1,502 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// decodes reports whether OpenSSL reads a certificate at all (d2i_X509). Its
+// reader takes BER where RFC 5280 asks for DER, but has limits of its own
+// (crypto/asn1/tasn_dec.c). What follows the certificate is no matter.
+func decodes(der []byte) bool {
+	d := &decoder{rest: der}
+	x := d.sequence()
+	tbs := x.sequence()
+	if version := tbs.optional(ctx(0)); version != nil {
+		version.primitive(tagInteger)
+		tbs.end(version)
+	}
+	tbs.primitive(tagInteger)
+	tbs.algorithm()
+	tbs.name()
+	validity := tbs.sequence()
+	validity.time()
+	validity.time()
+	tbs.end(validity)
+	tbs.name()
+	key := tbs.sequence()
+	key.algorithm()
+	key.primitive(tagBitString)
+	tbs.end(key)
+	for _, tag := range []int{1, 2} {
+		if h, ok := tbs.peek(); ok && h.class == 0x80 && h.tag == tag {
+			h = tbs.next()
+			tbs.check(contentOK(tagBitString, tbs.content(h)))
+		}
+	}
+	if wrapped := tbs.optional(ctx(3)); wrapped != nil {
+		list := wrapped.list(tagSequence)
+		for !list.empty() {
+			list.x509Extension()
+		}
+		wrapped.end(list)
+		tbs.end(wrapped)
+	}
+	x.end(tbs)
+	x.algorithm()
+	x.primitive(tagBitString)
+	d.end(x)
+	return !d.bad
+}
+
+const (
+	tagBoolean    = 1
+	tagInteger    = 2
+	tagBitString  = 3
+	tagOctets     = 4
+	tagNull       = 5
+	tagOID        = 6
+	tagEnumerated = 10
+	tagUTF8       = 12
+	tagSequence   = 16
+	tagSet        = 17
+	tagUTCTime    = 23
+	tagTime       = 24
+	tagUniversal  = 28
+	tagBMP        = 30
+)
+
+// decoder reads elements one by one. After the first fault it is bad, and reads
+// nothing.
+type decoder struct {
+	rest []byte
+	bad  bool
+	// open: the length is indefinite, and two zeros end it.
+	open bool
+}
+
+// header is what ASN1_get_object gives.
+type header struct {
+	class, tag          int
+	constructed, open   bool
+	size, contentLength int
+}
+
+func ctx(tag int) header { return header{class: 0x80, tag: tag} }
+
+func (d *decoder) check(ok bool) {
+	if !ok {
+		d.bad, d.rest = true, nil
+	}
+}
+
+func (d *decoder) empty() bool {
+	return d.bad || len(d.rest) == 0 || d.open && bytes.HasPrefix(d.rest, []byte{0, 0})
+}
+
+// end closes inner, which must have been read to its end, and goes on behind it.
+func (d *decoder) end(inner *decoder) {
+	switch {
+	case inner.bad:
+		d.check(false)
+	case inner.open:
+		if !bytes.HasPrefix(inner.rest, []byte{0, 0}) {
+			d.check(false)
+			return
+		}
+		d.rest = inner.rest[2:]
+	default:
+		d.check(len(inner.rest) == 0)
+	}
+}
+
+func (d *decoder) peek() (header, bool) {
+	if d.empty() {
+		return header{}, false
+	}
+	return readHeader(d.rest)
+}
+
+// next takes a header off.
+func (d *decoder) next() header {
+	h, ok := d.peek()
+	if d.check(ok); ok {
+		d.rest = d.rest[h.size:]
+	}
+	return h
+}
+
+func readHeader(b []byte) (h header, ok bool) {
+	first := b[0]
+	h = header{class: int(first & 0xc0), tag: int(first & 0x1f), constructed: first&0x20 != 0, size: 1}
+	if h.tag == 0x1f {
+		h.tag = 0
+		for {
+			if h.size >= len(b) || h.tag > 1<<23 {
+				return h, false
+			}
+			c := b[h.size]
+			h.size++
+			h.tag = h.tag<<7 | int(c&0x7f)
+			if c&0x80 == 0 {
+				break
+			}
+		}
+	}
+	if h.size >= len(b) {
+		return h, false
+	}
+	n := int(b[h.size])
+	h.size++
+	switch {
+	case n == 0x80:
+		h.open = true
+		return h, h.constructed
+	case n > 0x80:
+		octets := n & 0x7f
+		if h.size+octets > len(b) {
+			return h, false
+		}
+		value := bytes.TrimLeft(b[h.size:h.size+octets], "\x00")
+		if len(value) > 4 {
+			return h, false
+		}
+		h.size += octets
+		n = 0
+		for _, c := range value {
+			n = n<<8 | int(c)
+		}
+	}
+	h.contentLength = n
+	return h, n <= len(b)-h.size
+}
+
+// inside gives what h, which was taken off, holds. Of a definite length, d goes
+// on behind it at once.
+func (d *decoder) inside(h header) *decoder {
+	switch {
+	case d.bad:
+		return &decoder{bad: true}
+	case h.open:
+		return &decoder{rest: d.rest, open: true}
+	}
+	inner := &decoder{rest: d.rest[:h.contentLength:h.contentLength]}
+	d.rest = d.rest[h.contentLength:]
+	return inner
+}
+
+func (d *decoder) sequence() *decoder {
+	h := d.next()
+	d.check(h.class == 0 && h.tag == tagSequence && h.constructed)
+	return d.inside(h)
+}
+
+// list is a SEQUENCE OF or a SET OF, whose constructed bit is not looked at.
+func (d *decoder) list(tag int) *decoder {
+	h := d.next()
+	d.check(h.class == 0 && h.tag == tag)
+	return d.inside(h)
+}
+
+// optional gives what an explicit tag holds, nil when it is not there.
+func (d *decoder) optional(want header) *decoder {
+	h, ok := d.peek()
+	if !ok || h.class != want.class || h.tag != want.tag {
+		return nil
+	}
+	h = d.next()
+	d.check(h.constructed)
+	return d.inside(h)
+}
+
+// maxNesting is how deep constructed strings may nest (ASN1_MAX_STRING_NEST).
+const maxNesting = 5
+
+// content takes off what h holds, pieces of a constructed string joined.
+func (d *decoder) content(h header) []byte {
+	if !h.constructed {
+		return d.inside(h).rest
+	}
+	var out []byte
+	inner := d.inside(h)
+	inner.collect(&out, 0)
+	d.end(inner)
+	return out
+}
+
+func (d *decoder) collect(out *[]byte, depth int) {
+	d.check(depth <= maxNesting)
+	for !d.empty() {
+		h := d.next()
+		inner := d.inside(h)
+		if h.constructed {
+			inner.collect(out, depth+1)
+			d.end(inner)
+		} else {
+			*out = append(*out, inner.rest...)
+		}
+	}
+}
+
+func (d *decoder) primitive(tag int) []byte {
+	h := d.next()
+	d.check(h.class == 0 && h.tag == tag)
+	return d.value(h)
+}
+
+// value takes off the content of h by its universal tag.
+func (d *decoder) value(h header) []byte {
+	switch h.tag {
+	case tagNull, tagBoolean, tagOID, tagInteger, tagEnumerated:
+		d.check(!h.constructed)
+	}
+	content := d.content(h)
+	d.check(contentOK(h.tag, content))
+	return content
+}
+
+func contentOK(tag int, c []byte) bool {
+	switch tag {
+	case tagNull:
+		return len(c) == 0
+	case tagBoolean:
+		return len(c) == 1
+	case tagInteger, tagEnumerated:
+		return integerOK(c)
+	case tagOID:
+		return oidOK(c)
+	case tagBitString:
+		return len(c) > 0 && c[0] <= 7
+	case tagBMP:
+		return len(c)%2 == 0
+	case tagUniversal:
+		return len(c)%4 == 0
+	}
+	return true
+}
+
+// integerOK is c2i_ibuf: not empty, and no octet too many.
+func integerOK(c []byte) bool {
+	switch {
+	case len(c) == 0:
+		return false
+	case len(c) == 1:
+		return true
+	case c[0] == 0:
+		return c[1]&0x80 != 0
+	case c[0] == 0xff && bytes.ContainsFunc(c[1:], func(r rune) bool { return r != 0 }):
+		return c[1]&0x80 == 0
+	}
+	return true
+}
+
+// oidOK is ossl_c2i_ASN1_OBJECT: the last arc ends, and none begins with 0x80.
+func oidOK(c []byte) bool {
+	if len(c) == 0 || c[len(c)-1]&0x80 != 0 {
+		return false
+	}
+	for i, b := range c {
+		if b == 0x80 && (i == 0 || c[i-1]&0x80 == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// algorithm takes off an AlgorithmIdentifier.
+func (d *decoder) algorithm() {
+	seq := d.sequence()
+	seq.primitive(tagOID)
+	if !seq.empty() {
+		seq.any()
+	}
+	d.end(seq)
+}
+
+// any takes off an element of any type; those of universal types are looked at.
+func (d *decoder) any() {
+	h := d.next()
+	if h.class != 0 || h.tag == tagSequence || h.tag == tagSet {
+		d.check(h.class != 0 || h.constructed)
+		d.skip(h, 0)
+		return
+	}
+	d.value(h)
+}
+
+// skip passes over what h holds; only an indefinite length makes it look inside.
+func (d *decoder) skip(h header, depth int) {
+	inner := d.inside(h)
+	if !h.open {
+		return
+	}
+	d.check(depth < 64)
+	for !d.bad && !inner.empty() {
+		inner.skip(inner.next(), depth+1)
+	}
+	d.end(inner)
+}
+
+// name takes off a Name, of whose strings OpenSSL makes a canonical form.
+func (d *decoder) name() {
+	rdns := d.list(tagSequence)
+	for !rdns.empty() {
+		set := rdns.list(tagSet)
+		for !set.empty() {
+			attribute := set.sequence()
+			attribute.primitive(tagOID)
+			attribute.directoryString()
+			set.end(attribute)
+		}
+		rdns.end(set)
+	}
+	d.end(rdns)
+}
+
+func (d *decoder) directoryString() {
+	h := d.next()
+	// B_ASN1_PRINTABLE by tag2bit: these types are no part of it.
+	switch h.tag {
+	case 0, tagBoolean, tagInteger, tagOctets, tagNull, tagOID, tagEnumerated, tagSet, 21, tagUTCTime, tagTime, 25, 26, 27:
+		d.check(false)
+	}
+	d.check(h.class == 0 && h.tag < 31)
+	if h.tag == tagSequence {
+		d.check(h.constructed)
+		d.skip(h, 0)
+		return
+	}
+	content := d.value(h)
+	switch h.tag {
+	case tagUTF8:
+		d.check(utf8.Valid(content))
+	case tagBMP, tagUniversal:
+		width := 2
+		if h.tag == tagUniversal {
+			width = 4
+		}
+		for c := range slices.Chunk(content, width) {
+			r := rune(0)
+			for _, b := range c {
+				r = r<<8 | rune(b)
+			}
+			d.check(utf8.ValidRune(r))
+		}
+	}
+}
+
+// time takes off a Time, whose text is not looked at until it is needed.
+func (d *decoder) time() {
+	h := d.next()
+	d.check(h.class == 0 && (h.tag == tagUTCTime || h.tag == tagTime))
+	d.content(h)
+}
+
+func (d *decoder) x509Extension() {
+	e := d.sequence()
+	e.primitive(tagOID)
+	if h, ok := e.peek(); ok && h.class == 0 && h.tag == tagBoolean {
+		e.primitive(tagBoolean)
+	}
+	e.primitive(tagOctets)
+	d.end(e)
+}
+
+// keyDecodes reports whether OpenSSL makes a key of the subjectPublicKeyInfo
+// (X509_get0_pubkey). Without one it neither verifies this certificate nor takes
+// it for an issuer.
+func (c *certificate) keyDecodes() bool {
+	params, bits, ok := keyParts(c.view.RawKey)
+	if !ok {
+		return len(c.view.RawKey) == 0 // not a matter of the key
+	}
+	switch oid := c.view.Key.Algorithm; oid {
+	case oidKeyRSA, oidKeyRSAOld, oidKeyRSAPSS:
+		d := &decoder{rest: bits}
+		key := d.sequence()
+		key.primitive(tagInteger)
+		key.primitive(tagInteger)
+		d.end(key)
+		return !d.bad
+	case oidKeyEC:
+		return pointDecodes(c.view.Key.Curve, bits)
+	case oidKeyDSA:
+		return len(params) == 0 || c.publicKey() != nil
+	case oidKeyEd25519, "1.3.101.110":
+		return len(params) == 0 && len(bits) == 32
+	case oidKeyEd448:
+		return len(params) == 0 && len(bits) == 57
+	case "1.3.101.111":
+		return len(params) == 0 && len(bits) == 56
+	case "1.2.840.113549.1.3.1", "1.2.840.10046.2.1", "1.2.156.10197.1.301": // DH, X9.42 DH, SM2
+		return true
+	}
+	return false
+}
+
+// keyParts takes a subjectPublicKeyInfo apart.
+func keyParts(spki []byte) (params, bits []byte, ok bool) {
+	d := &decoder{rest: spki}
+	key := d.sequence()
+	alg := key.sequence()
+	alg.primitive(tagOID)
+	if key.bad || alg.bad || alg.open {
+		return nil, nil, false
+	}
+	bits = key.primitive(tagBitString)
+	if key.bad {
+		return nil, nil, false
+	}
+	return alg.rest, bits[1:], true
+}
+
+// pointDecodes is o2i_ECPublicKey. Of curves that are not NIST's the form and the
+// length are all that is looked at.
+func pointDecodes(curve string, point []byte) bool {
+	if !knownCurve(curve) || len(point) < 2 {
+		return false
+	}
+	if !slices.Contains([]byte{2, 3, 4, 6, 7}, point[0]) {
+		return false
+	}
+	var c elliptic.Curve
+	switch curve {
+	case "1.3.132.0.33":
+		c = elliptic.P224()
+	case "1.2.840.10045.3.1.7":
+		c = elliptic.P256()
+	case "1.3.132.0.34":
+		c = elliptic.P384()
+	case "1.3.132.0.35":
+		c = elliptic.P521()
+	default:
+		return true
+	}
+	size := (c.Params().BitSize + 7) / 8
+	switch point[0] {
+	case 2, 3:
+		x, _ := elliptic.UnmarshalCompressed(c, point)
+		return x != nil
+	case 6, 7: // hybrid: both coordinates, and the sign of one
+		if len(point) != 1+2*size || point[len(point)-1]&1 != point[0]&1 {
+			return false
+		}
+		point = slices.Concat([]byte{4}, point[1:])
+	}
+	_, err := ecdsa.ParseUncompressedPublicKey(c, point)
+	return err == nil
+}
+
+// knownCurve: the families of which OpenSSL has curves (crypto/ec/ec_curve.c).
+func knownCurve(oid string) bool {
+	for _, family := range []string{"1.2.840.10045.3.0.", "1.2.840.10045.3.1.", "1.3.132.0.", "1.3.36.3.3.2.8.1.1.", "2.23.43.1.4.", "1.2.156.10197.1."} {
+		if last, ok := strings.CutPrefix(oid, family); ok {
+			return len(last) < 3 && (family != "1.2.840.10045.3.1." || last >= "1" && last <= "7" && len(last) == 1)
+		}
+	}
+	return oid == "explicit"
+}
