@@ -552,11 +552,13 @@ func (v *verification) checkSignaturesAndTimes() bool {
 	n := len(v.chain) - 1
 	issuer, subject := v.chain[n], v.chain[n]
 	if !issuer.likelyIssued(issuer) && !v.PartialChain {
-		if n == 0 {
-			return v.report(CodeUnableToVerifyLeafSignature, 0)
+		if n == 0 && !v.report(CodeUnableToVerifyLeafSignature, 0) {
+			return false
 		}
-		n--
-		subject = v.chain[n]
+		if n > 0 {
+			n--
+			subject = v.chain[n]
+		}
 	}
 	for n >= 0 {
 		if subject != issuer || v.CheckSelfSigned && issuer.selfSigned {
