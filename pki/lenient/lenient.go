@@ -98,19 +98,19 @@ const (
 	DuplicateExtension = "extension-duplicate"
 	// DuplicateSAN is a second subjectAltName: what people get who write
 	// -addext for each name.
-	DuplicateSAN = "san-extension-duplicate"
-	TrailingData       = "der-trailing-data"
-	BadDER             = "der-malformed"
-	BadVersion         = "version-invalid"
-	SerialNegative     = "serial-negative"
-	SerialZero         = "serial-zero"
-	SerialTooLong      = "serial-too-long"
-	AlgorithmMismatch  = "signature-algorithm-mismatch"
-	BadString          = "name-string-invalid"
-	BadTime            = "time-malformed"
-	ExplicitCurve      = "key-explicit-curve"
-	BadGeneralName     = "san-malformed"
-	EmptySAN           = "san-empty"
+	DuplicateSAN      = "san-extension-duplicate"
+	TrailingData      = "der-trailing-data"
+	BadDER            = "der-malformed"
+	BadVersion        = "version-invalid"
+	SerialNegative    = "serial-negative"
+	SerialZero        = "serial-zero"
+	SerialTooLong     = "serial-too-long"
+	AlgorithmMismatch = "signature-algorithm-mismatch"
+	BadString         = "name-string-invalid"
+	BadTime           = "time-malformed"
+	ExplicitCurve     = "key-explicit-curve"
+	BadGeneralName    = "san-malformed"
+	EmptySAN          = "san-empty"
 )
 
 // Read walks der and reports what it holds and every fault that it meets. It
