@@ -51,6 +51,7 @@ type env struct {
 	line commandLine
 
 	stdinTaken string // who has read standard input
+	wrote      bool   // files are written, whatever comes after
 	// passwordFiles are the passwords read so far: several things may have the
 	// same, and a pipe can be read only once.
 	passwordFiles map[string][]byte
@@ -131,7 +132,11 @@ func run(ctx context.Context, args []string, e *env) int {
 		if errors.Is(err, full) {
 			err = nil // the command met it first
 		}
-		err = errors.Join(err, usageErrorf("write standard output: %w", pathCause(full)))
+		told := usageErrorf("write standard output: %w", pathCause(full))
+		if e.wrote {
+			told = usageErrorf("write standard output: %w; the files are written all the same", pathCause(full))
+		}
+		err = errors.Join(err, told)
 	}
 	return report(ctx, e.stderr, err)
 }

@@ -174,7 +174,7 @@ func (e *env) write(c *cli.Context, o outcome, files []artifact, force bool) err
 	if c.Context.Err() != nil {
 		return errInterrupted
 	}
-	result, err := emit.Write(plainFiles(files), emit.Options{Force: force, DryRun: c.Bool("dry-run"), Now: e.now})
+	result, err := e.emit(plainFiles(files), emit.Options{Force: force, DryRun: c.Bool("dry-run"), Now: e.now})
 	if err != nil {
 		return existsHint(err)
 	}
@@ -191,6 +191,15 @@ func (e *env) write(c *cli.Context, o outcome, files []artifact, force bool) err
 		e.warnf("%s could be read by more users before: it is %04o now", path, pki.ModePrivate)
 	}
 	return e.print(c, o, o.text)
+}
+
+// emit is emit.Write, and remembers that files were written.
+func (e *env) emit(files []pki.File, o emit.Options) (emit.Result, error) {
+	result, err := emit.Write(files, o)
+	if err == nil && !o.DryRun {
+		e.wrote = e.wrote || len(result.Written) > 0
+	}
+	return result, err
 }
 
 // deliverPEM writes everything to standard output, in the order of files.

@@ -548,7 +548,7 @@ func (u *unpacking) deliver() error {
 
 // writeFiles writes files, all or none, and tells what became of each.
 func (e *env) writeFiles(c *cli.Context, files []artifact) ([]fileFacts, error) {
-	result, err := emit.Write(plainFiles(files), emit.Options{Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Now: e.now})
+	result, err := e.emit(plainFiles(files), emit.Options{Force: c.Bool("force"), DryRun: c.Bool("dry-run"), Now: e.now})
 	if exists, ok := errors.AsType[*emit.ExistsError](err); ok {
 		return nil, withHint(usageErrorf("%w, and nothing was written", exists), "--force replaces and keeps backups; or write elsewhere")
 	}

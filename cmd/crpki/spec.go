@@ -269,7 +269,7 @@ func (r *specRun) write(files []pki.File, o *specOutcome) error {
 		}
 		replaces = replaces || there
 	}
-	result, err := emit.Write(files, emit.Options{Force: replaces, DryRun: o.DryRun, Now: r.now})
+	result, err := r.emit(files, emit.Options{Force: replaces, DryRun: o.DryRun, Now: r.now})
 	if errors.Is(err, fs.ErrExist) {
 		return usageErrorf("%w by now: is another crpki at work? Nothing was written", err)
 	}

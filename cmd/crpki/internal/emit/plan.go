@@ -60,8 +60,16 @@ func (t *target) errorf(err error) error { return fmt.Errorf("write %s: %w", t.P
 func newPlan(files []pki.File) (*plan, error) {
 	p := &plan{}
 	var wrong []error
+	told := map[string]bool{} // directories in which nothing can be
 	for _, file := range files {
-		if err := p.add(file); err != nil {
+		err := p.add(file)
+		if dir, ok := errors.AsType[*dirError](err); ok {
+			if told[dir.dir] {
+				continue
+			}
+			told[dir.dir] = true
+		}
+		if err != nil {
 			wrong = append(wrong, err)
 		}
 	}
@@ -86,7 +94,7 @@ func (p *plan) add(file pki.File) error {
 	}
 	dir, missing, err := resolve(filepath.Dir(file.Path))
 	if err != nil {
-		return fmt.Errorf("write %s: %w", file.Path, err)
+		return fmt.Errorf("write %s: %w", file.Path, &dirError{filepath.Dir(file.Path), err})
 	}
 	for _, m := range missing {
 		if !slices.Contains(p.missing, m) {
@@ -103,6 +111,16 @@ func (p *plan) add(file pki.File) error {
 	p.targets = append(p.targets, t)
 	return nil
 }
+
+// dirError is a directory in which nothing can be written: all its files fail
+// for the same reason.
+type dirError struct {
+	dir string
+	err error
+}
+
+func (e *dirError) Error() string { return e.err.Error() }
+func (e *dirError) Unwrap() error { return e.err }
 
 func (p *plan) folder(dir, shown string) *folder {
 	for _, f := range p.folders {
