@@ -292,7 +292,17 @@ func (e *env) warnLeaf(leaf *x509.Certificate) {
 	if issue.ValidityOf(leaf).Lifetime() > issue.MaxAppleLifetime {
 		e.warnf("Apple's systems refuse server certificates that are valid for more than 825 days")
 	}
+	if leaf.Subject.CommonName == "" {
+		e.notef("the subject has no common name: %s", whyNoCommonName(pki.NamesOf(leaf)))
+	}
 	e.warnKey(leaf.PublicKey)
+}
+
+func whyNoCommonName(names pki.Names) string {
+	if names.CommonName() == "" {
+		return "every name is longer than the 64 characters that it may have"
+	}
+	return "the CA's name constraints do not let OpenSSL read it as a DNS name"
 }
 
 // warnKey names who cannot use keys of this type.
