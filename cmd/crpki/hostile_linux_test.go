@@ -83,16 +83,6 @@ func TestReadOnlyDisk(t *testing.T) {
 		require.Equal(t, before, snapshot(t, dir), use)
 	}
 
-	// What is written by then stays, and that is said.
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	require.NoError(t, err)
-	defer full.Close()
-	cmd := command(t, dir, "gen", "--ip", "10.0.0.1", "--out-dir", "new")
-	cmd.Stdout = full
-	got := finish(t, cmd)
-	assert.Equal(t, exitUsage, got.code)
-	assert.Equal(t, "crpki: write standard output: no space left on device; the files are written all the same\n", got.stderr)
-	assert.FileExists(t, filepath.Join(dir, "new", "tls.crt"))
 }
 
 func allWritingUses() []string {
@@ -142,4 +132,15 @@ func TestFullStdout(t *testing.T) {
 		assertNoPanic(t, got, use)
 		require.Equal(t, before, snapshot(t, dir), use)
 	}
+
+	// What is written by then stays, and that is said.
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	cmd := command(t, dir, "gen", "--ip", "10.0.0.1", "--out-dir", "new")
+	cmd.Stdout = full
+	got := finish(t, cmd)
+	assert.Equal(t, exitUsage, got.code)
+	assert.Equal(t, "crpki: write standard output: no space left on device; the files are written all the same\n", got.stderr)
+	assert.FileExists(t, filepath.Join(dir, "new", "tls.crt"))
 }
