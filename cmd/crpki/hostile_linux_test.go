@@ -82,7 +82,6 @@ func TestReadOnlyDisk(t *testing.T) {
 		assertNoPanic(t, got, use)
 		require.Equal(t, before, snapshot(t, dir), use)
 	}
-
 }
 
 func allWritingUses() []string {
