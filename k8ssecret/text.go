@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/crpki/crpki/pki/nearest"
 )
 
 // toUTF8 gives data as UTF-8. Windows PowerShell's > writes UTF-16, which
@@ -96,33 +98,14 @@ func typographicQuote(text string) string {
 	return ""
 }
 
-// distance counts the letters to insert, drop, change or swap with their
-// neighbour (optimal string alignment) to get from a to b. Long words, which
-// nobody misspells as a whole, count as far apart.
+// distance is that of two words. Long ones, which nobody misspells as a whole,
+// count as far apart.
 func distance(a, b string) int {
 	const long = 64
 	if len(a) > long || len(b) > long {
 		return long
 	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, before
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
+	return nearest.Edits(a, b)
 }
 
 // misspelt reports whether word is likely meant to be right: one or two letters

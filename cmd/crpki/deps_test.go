@@ -20,9 +20,10 @@ const module = "github.com/crpki/crpki"
 var layers = map[string][]string{
 	"pki":         nil,
 	"pki/lenient": nil,
+	"pki/nearest": nil,
 	"pki/format":  {"pki", "pki/lenient"},
 	"pki/issue":   {"pki"},
-	"pki/spec":    {"pki", "pki/format", "pki/issue"},
+	"pki/spec":    {"pki", "pki/format", "pki/issue", "pki/nearest"},
 
 	"inspect":         {"pki", "pki/lenient"},
 	"inspect/view":    {"pki", "pki/lenient"},
@@ -32,7 +33,7 @@ var layers = map[string][]string{
 	"inspect/report":  {"inspect"},
 	"inspect/probe":   {"inspect/verify", "pki", "pki/lenient"},
 
-	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format"},
+	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format", "pki/nearest"},
 	"k8ssecret/internal/tree": nil,
 	"k8ssecret/yamltree":      {"k8ssecret/internal/tree"},
 
@@ -41,7 +42,7 @@ var layers = map[string][]string{
 	"cmd/crpki": {
 		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/yamltree",
 		"inspect", "inspect/clients", "inspect/probe", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
-		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/spec",
+		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/nearest", "pki/spec",
 	},
 }
 

@@ -1,6 +1,10 @@
 package spec
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/crpki/crpki/pki/nearest"
+)
 
 // closest gives the word that a misspelt one was most likely meant to be, or
 // "". Case, dashes and underscores do not count: keyType is key-type.
@@ -21,33 +25,14 @@ func fold(word string) string {
 	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(word))
 }
 
-// distance counts the letters to insert, drop, change or swap with their
-// neighbour (optimal string alignment) to get from a to b. Words much longer
-// than any key are not looked at.
+// distance is that of two words. Words much longer than any key are not looked
+// at.
 func distance(a, b string) int {
 	const long = 40
 	if len(a) > long || len(b) > long {
 		return long
 	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before, last, row = last, row, before
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-	}
-	return row[len(b)]
+	return nearest.Edits(a, b)
 }
 
 // synonym gives our word for one that other tools use for the same thing.
