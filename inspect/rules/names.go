@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/crpki/crpki/inspect"
@@ -407,15 +408,13 @@ func hostMissing(e *inspect.Evidence) []inspect.Finding { return missing(e, pki.
 func ipMissing(e *inspect.Evidence) []inspect.Finding   { return missing(e, pki.IP) }
 
 func missing(e *inspect.Evidence, kind pki.NameKind) (out []inspect.Finding) {
-	c, ok := e.Leaf()
-	if !ok {
-		return nil
-	}
-	s := inspect.NewSubject(c, inspect.Leaf)
-	if !s.View.Whole {
+	subjects := e.Subjects()
+	at := slices.IndexFunc(subjects, func(s inspect.Subject) bool { return s.Role == inspect.Leaf })
+	if at < 0 || !subjects[at].View.Whole {
 		return nil // its names may stand where nobody can read them
 	}
-	have := namesOf(&s)
+	s := &subjects[at]
+	have := namesOf(s)
 	flag := "--" + strings.ToLower(kind.String())
 	for _, h := range e.Hosts {
 		if h.Name.Kind != kind || have.Covers(h.Name.Value) {
