@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // safeLine gives of a line what may be shown in a log. Any line may hold a key,
@@ -44,10 +45,10 @@ func markerIn(line string) string {
 		if at < 0 {
 			continue
 		}
-		start := strings.LastIndexFunc(line[:at], notDash) + 1
-		if start > 0 { // the rune before may be long
-			_, size := lastRune(line[:at], start-1)
-			start += size - 1
+		start := 0
+		if before := strings.LastIndexFunc(line[:at], notDash); before >= 0 {
+			_, size := utf8.DecodeRuneInString(line[before:])
+			start = before + size
 		}
 		rest := line[at+len(word):]
 		end := strings.IndexFunc(rest, isDash)
@@ -74,17 +75,6 @@ func markerIn(line string) string {
 		return marker
 	}
 	return ""
-}
-
-// lastRune is the rune that begins at or before the byte at i.
-func lastRune(s string, i int) (r rune, size int) {
-	for j, c := range s {
-		if j > i {
-			break
-		}
-		r, size = c, len(string(c))
-	}
-	return r, size
 }
 
 func isDash(r rune) bool { return unicode.Is(unicode.Pd, r) || r == '\u2212' }
