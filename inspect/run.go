@@ -337,20 +337,6 @@ func sortFindings(findings []Finding) {
 	})
 }
 
-// Worst is the highest severity among the findings that count, 0 when there is
-// none.
-func (r Report) Worst() Severity {
-	var worst Severity
-	for _, t := range r.Targets {
-		for _, f := range t.Findings {
-			if f.Waived == "" {
-				worst = max(worst, f.Severity)
-			}
-		}
-	}
-	return worst
-}
-
 // Fingerprint names the finding in a way that stays the same between runs, for
 // baselines and for CI systems that track findings. The message is not part of
 // it, since it may count days.

@@ -261,9 +261,13 @@ func usage() []inspect.Rule {
 }
 
 func faultRule(id string, severity inspect.Severity, title, why string, refusals []inspect.Refusal, openssl string, sources ...string) inspect.Rule {
+	fix := "crpki renew tls.crt"
+	if severity == inspect.Error { // renew reads no more than Go does
+		fix = "crpki gen --ip 10.96.0.50 --dns registry.example.com"
+	}
 	return inspect.Rule{
 		ID: id, Group: Usage, Severity: severity, Each: fault(id),
-		Doc: inspect.Doc{Title: title, Why: why, Refusals: refusals, Fix: "crpki renew tls.crt", FixOpenSSL: openssl, Sources: sources, Since: since},
+		Doc: inspect.Doc{Title: title, Why: why, Refusals: refusals, Fix: fix, FixOpenSSL: openssl, Sources: sources, Since: since},
 	}
 }
 
