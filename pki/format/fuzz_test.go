@@ -120,6 +120,11 @@ func FuzzDecodePKCS12(f *testing.F) {
 		}
 		m, err := Decode("x", data, password("x"))
 		checkSound(t, m, err)
+		if errors.Is(err, errBrokenPFX) {
+			// go-pkcs12 looks past wrong tags, as in a UTF8String for the content;
+			// OpenSSL and we do not. TestWeReadPKCS12OfOpenSSL says what must be read.
+			return
+		}
 		if key, leaf, chain, err := pkcs12.DecodeChain(data, "x"); err == nil {
 			for _, c := range append(chain, leaf) {
 				mustHave(t, m, c.Raw)

@@ -77,8 +77,10 @@ func (m *pfxMAC) fits(password, data []byte) (bool, error) {
 	return hmac.Equal(m.digest, hmacSum(m.hash, key, data)), nil
 }
 
+var errBrokenPFX = errors.New("is a broken PKCS#12 file")
+
 func brokenPFX(what string) error {
-	return fmt.Errorf("is a broken PKCS#12 file: %s cannot be read", what)
+	return fmt.Errorf("%w: %s cannot be read", errBrokenPFX, what)
 }
 
 // parsePFX reads the PFX structure (RFC 7292 section 4).
