@@ -20,7 +20,7 @@ TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test e2e lint vuln bench fuzz docs cross release-dry clean
+.PHONY: help demo build install test e2e e2e-k8s lint vuln bench fuzz docs cross release-dry clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,11 @@ test: ## install what the tests need, then run them all
 e2e: ## run only the tests with real clients and servers; a missing one is a failure
 	@CRPKI_INTEROP=require .ci/install
 	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop
+
+e2e-k8s: ## follow users' journeys on a real Kubernetes node; builds it, 10 minutes the first time
+	@CRPKI_INTEROP=require .ci/install
+	CRPKI_REAL=$$(.ci/real/build containerd kube) && export CRPKI_REAL && \
+		$(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/journeys
 
 lint: vuln ## gofumpt, go vet, staticcheck, and known vulnerabilities
 	@unformatted=$$($(TOOL) gofumpt -l .) && if [ -n "$$unformatted" ]; then \
