@@ -327,22 +327,10 @@ func (r *reader) place(f field, m pki.Material) pki.Material {
 // (cert-manager's CombinedPEM).
 func isCombined(name string) bool { return strings.Contains(strings.ToLower(name), "combined") }
 
-// placeNote moves a note that speaks of a line of the value to that line of the
-// source, or says that the line is the value's.
+// placeNote moves a note on a line of the value to that line of the source, or
+// says that the line is the value's.
 func (r *reader) placeNote(f field, n pki.Note) pki.Note {
-	line := 0
-	if rest, ok := strings.CutPrefix(n.Detail, "line "); ok {
-		if number, text, ok := strings.Cut(rest, ": "); ok {
-			if line, _ = strconv.Atoi(number); line > 0 {
-				n.Detail = text
-			}
-		}
-	}
-	if n.Origin.Line == 0 {
-		n.Origin.Line = line
-	} else if line == 0 {
-		line = n.Origin.Line
-	}
+	line := n.Origin.Line
 	if line > 0 && f.node.Body == 0 {
 		n.Detail = fmt.Sprintf("line %d of the decoded value: %s", line, n.Detail)
 	}

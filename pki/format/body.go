@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -155,7 +156,7 @@ func (c *cleaner) blankLine() {
 func (c *cleaner) data(ch byte) {
 	if c.padding > 0 {
 		if !c.lenient {
-			c.err = fmt.Errorf("line %d: base64 goes on behind its padding", c.line)
+			c.err = &lineError{c.line, "base64 goes on behind its padding"}
 		}
 		return
 	}
@@ -264,9 +265,17 @@ func (c *cleaner) foreign(rest []byte) (width int, ok bool) {
 		return 0, false
 	}
 	ch, _ := utf8.DecodeRune(rest)
-	c.err = fmt.Errorf("line %d: %q is not base64", c.line, ch)
+	c.err = &lineError{c.line, fmt.Sprintf("%q is not base64", ch)}
 	return 0, false
 }
+
+// lineError is a fault in a line of the source, counted from 1.
+type lineError struct {
+	line int
+	text string
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.text) }
 
 // decode turns the cleaned characters into bytes.
 func (c *cleaner) decode() ([]byte, error) {
@@ -284,7 +293,7 @@ func (c *cleaner) decode() ([]byte, error) {
 	case err != nil:
 		return der, err
 	case cut:
-		return der, fmt.Errorf("line %d: the base64 is cut off after %d characters", c.line, len(c.b64))
+		return der, &lineError{c.line, fmt.Sprintf("the base64 is cut off after %d characters", len(c.b64))}
 	}
 	if want := (4 - usable%4) % 4; c.padding != want {
 		c.fault(NotePadding, c.line, fmt.Sprintf("the base64 ends with %d = signs where %d belong", c.padding, want))
@@ -303,7 +312,7 @@ func (r *pemReader) body(b *block, s *bodyScan) {
 		case NoteTrailingBlanks, NoteLineLength:
 			r.tally.add(f.rule, f.line, f.text)
 		default:
-			r.note(f.rule, b.origin, "line %d: %s", f.line, f.text)
+			r.note(f.rule, at(b.origin, f.line), "%s", f.text)
 		}
 	}
 	want := labelKind(b.label)
@@ -312,14 +321,18 @@ func (r *pemReader) body(b *block, s *bodyScan) {
 		return
 	}
 	if s.err != nil {
-		r.note(NoteBadBase64, b.origin, "%v", s.err)
+		if e, ok := errors.AsType[*lineError](s.err); ok {
+			r.note(NoteBadBase64, at(b.origin, e.line), "%s", e.text)
+		} else {
+			r.note(NoteBadBase64, b.origin, "%v", s.err)
+		}
 		r.addBroken(want, b.origin, s.der, s.err)
 		return
 	}
 	_, encrypted := s.headers["DEK-Info"]
 	encrypted = encrypted || strings.HasSuffix(s.headers["Proc-Type"], "ENCRYPTED")
 	if len(s.headers) > 0 && !encrypted {
-		r.note(NoteHeaders, b.origin, "line %d: the block has headers, as e-mail had them", b.line)
+		r.note(NoteHeaders, at(b.origin, b.line), "the block has headers, as e-mail had them")
 	}
 	switch {
 	case len(s.der) == 0:
@@ -344,7 +357,7 @@ func (r *pemReader) nested(b *block, data []byte) bool {
 			return false
 		}
 	}
-	r.note(NoteBase64Nested, b.origin, "line %d: the block holds base64 of text: it was encoded once too often", b.line)
+	r.note(NoteBase64Nested, at(b.origin, b.line), "the block holds base64 of text: it was encoded once too often")
 	inner := *r.decoder
 	inner.inside = true
 	inner.text(data, r.depth+1)

@@ -92,11 +92,17 @@ func (d *decoder) next() pki.Origin {
 func (d *decoder) note(rule string, origin pki.Origin, format string, args ...any) {
 	const most = 32 // notes on one block, so that looking back stays cheap
 	for i := len(d.m.Notes) - 1; origin.Index > 0 && i >= max(0, len(d.m.Notes)-most); i-- {
-		if n := d.m.Notes[i]; n.Rule == rule && n.Origin == origin {
+		if n := d.m.Notes[i]; n.Rule == rule && at(n.Origin, 0) == at(origin, 0) {
 			return
 		}
 	}
 	d.m.Notes = append(d.m.Notes, pki.Note{Rule: rule, Origin: origin, Detail: fmt.Sprintf(format, args...)})
+}
+
+// at is the origin with another line, of which no column is known.
+func at(origin pki.Origin, line int) pki.Origin {
+	origin.Line, origin.Column = line, 0
+	return origin
 }
 
 // fail keeps an error of the whole reading.

@@ -79,7 +79,7 @@ func (r *pemReader) read(m marker) {
 			continue
 		}
 		if r.found == maxBlocks {
-			r.note(NoteTooManyBlocks, r.origin(0), "line %d: more than %d blocks: the rest is not read", r.lines.at(m.start), maxBlocks)
+			r.note(NoteTooManyBlocks, at(r.origin(0), r.lines.at(m.start)), "more than %d blocks: the rest is not read", maxBlocks)
 			r.fail(r.origin(0), fmt.Errorf("holds more than %d PEM blocks: the rest is not read", maxBlocks))
 			break
 		}
@@ -182,7 +182,7 @@ func (r *pemReader) before(b *block, gap []byte, behindEnd bool) {
 		}
 	}
 	if bytes.IndexByte(gap, 0) >= 0 || bytes.IndexByte(b.prefix, 0) >= 0 {
-		r.note(NoteNUL, b.origin, "line %d: a NUL byte stands before BEGIN", b.line)
+		r.note(NoteNUL, at(b.origin, b.line), "a NUL byte stands before BEGIN")
 	}
 	r.linePrefix(b, behindEnd)
 }
@@ -191,22 +191,22 @@ func (r *pemReader) before(b *block, gap []byte, behindEnd bool) {
 func (r *pemReader) linePrefix(b *block, behindEnd bool) {
 	p := b.prefix
 	if i := bytes.Index(p, []byte(byteOrderMark)); i >= 0 {
-		r.note(NoteByteOrderMark, b.origin, "line %d: a UTF-8 byte-order mark stands before BEGIN", b.line)
+		r.note(NoteByteOrderMark, at(b.origin, b.line), "a UTF-8 byte-order mark stands before BEGIN")
 		p = append(bytes.Clone(p[:i]), p[i+len(byteOrderMark):]...)
 	}
 	if _, escaped := unescape(p); escaped {
-		r.note(NoteLiteralNewline, b.origin, `line %d: the two characters \n stand where a line should break`, b.line)
+		r.note(NoteLiteralNewline, at(b.origin, b.line), `the two characters \n stand where a line should break`)
 	}
 	bare := bytes.Trim(blankOut(p), " \x00")
 	switch {
 	case len(bare) > 0 && bytes.ContainsAny(bare[len(bare)-1:], `"'`):
-		r.note(NoteQuoted, b.origin, "line %d: a quotation mark stands before BEGIN", b.line)
+		r.note(NoteQuoted, at(b.origin, b.line), "a quotation mark stands before BEGIN")
 	case len(bare) > 0:
-		r.note(NoteTextBeforeBegin, b.origin, "line %d: other text stands before BEGIN on the same line", b.line)
+		r.note(NoteTextBeforeBegin, at(b.origin, b.line), "other text stands before BEGIN on the same line")
 	case behindEnd && !bytes.ContainsRune(p, '\\'):
-		r.note(NoteNoNewlineBetween, b.origin, "line %d: BEGIN stands on the line of the END before it; the files were joined without a line break", b.line)
+		r.note(NoteNoNewlineBetween, at(b.origin, b.line), "BEGIN stands on the line of the END before it; the files were joined without a line break")
 	case len(bytes.Trim(p, "\x00")) > 0 && !bytes.ContainsRune(p, '\\'):
-		r.note(NoteIndented, b.origin, "line %d: BEGIN is indented, as copied out of YAML", b.line)
+		r.note(NoteIndented, at(b.origin, b.line), "BEGIN is indented, as copied out of YAML")
 	}
 }
 
@@ -217,9 +217,9 @@ func (r *pemReader) afterEnd(rest []byte) {
 	switch {
 	case len(bare) == 0:
 	case bytes.ContainsAny(bare[:1], `"'`):
-		r.note(NoteQuoted, r.lastBlock, "line %d: a quotation mark stands behind END", line)
+		r.note(NoteQuoted, at(r.lastBlock, line), "a quotation mark stands behind END")
 	default:
-		r.note(NoteTextAfterEnd, r.lastBlock, "line %d: other text stands behind END on the same line", line)
+		r.note(NoteTextAfterEnd, at(r.lastBlock, line), "other text stands behind END on the same line")
 	}
 }
 
@@ -274,11 +274,11 @@ func (r *pemReader) orphanEnd(m marker) {
 func (r *pemReader) markers(b *block) {
 	odd := b.odd
 	if b.end == nil {
-		r.note(NoteMissingEnd, b.origin, "line %d: BEGIN %s has no END", b.line, b.label)
+		r.note(NoteMissingEnd, at(b.origin, b.line), "BEGIN %s has no END", b.label)
 	} else {
 		odd |= b.end.odd
 		if b.end.label != b.label {
-			r.note(NoteEndMismatch, b.origin, "line %d: BEGIN says %s, END says %s", b.line, b.label, b.end.label)
+			r.note(NoteEndMismatch, at(b.origin, b.line), "BEGIN says %s, END says %s", b.label, b.end.label)
 		}
 	}
 	for _, o := range []struct {
@@ -293,14 +293,14 @@ func (r *pemReader) markers(b *block) {
 		{oddBlanks, NoteMarkerBlanks, "BEGIN or END has blanks too many"},
 	} {
 		if odd&o.odd != 0 {
-			r.note(o.rule, b.origin, "line %d: %s", b.line, o.text)
+			r.note(o.rule, at(b.origin, b.line), "%s", o.text)
 		}
 	}
 	switch b.label {
 	case "X509 CERTIFICATE", "NEW CERTIFICATE REQUEST":
-		r.note(NoteOldLabel, b.origin, "line %d: the label %s is an old one", b.line, b.label)
+		r.note(NoteOldLabel, at(b.origin, b.line), "the label %s is an old one", b.label)
 	case "ED25519 PRIVATE KEY":
-		r.note(NoteKeyLabel, b.origin, "line %d: the label is cfssl's own; OpenSSL reads this key as PRIVATE KEY", b.line)
+		r.note(NoteKeyLabel, at(b.origin, b.line), "the label is cfssl's own; OpenSSL reads this key as PRIVATE KEY")
 	}
 }
 
@@ -339,11 +339,11 @@ func (r *pemReader) goVerdict(b *block, raw *bodyScan, until int) {
 	seen := len(r.goes) > 0 && r.goes[0].end <= max(until, b.bodyEnd) && bytes.Equal(r.goes[0].der, raw.der)
 	switch {
 	case !seen:
-		r.note(NoteSkippedByGo, b.origin, "line %d: Go programs pass over this %s without a word", b.line, strings.ToLower(b.label))
+		r.note(NoteSkippedByGo, at(b.origin, b.line), "Go programs pass over this %s without a word", strings.ToLower(b.label))
 	case k == kindCert && r.goes[0].label != labelCert:
-		r.note(NoteSkippedByGo, b.origin, "line %d: Go programs load blocks named CERTIFICATE and pass over this one", b.line)
+		r.note(NoteSkippedByGo, at(b.origin, b.line), "Go programs load blocks named CERTIFICATE and pass over this one")
 	case k == kindCert && r.goes[0].headers:
-		r.note(NoteSkippedByGo, b.origin, "line %d: Go programs pass over certificates with headers", b.line)
+		r.note(NoteSkippedByGo, at(b.origin, b.line), "Go programs pass over certificates with headers")
 	}
 }
 
@@ -530,9 +530,9 @@ func (t tally) write(d *decoder, decoded bool) {
 			origin.Line = e.line
 		}
 		if e.n == 1 {
-			d.note(e.rule, origin, "line %d: %s", e.line, e.text)
+			d.note(e.rule, at(origin, e.line), "%s", e.text)
 		} else {
-			d.note(e.rule, origin, "line %d: %s; %d more further down", e.line, e.text, e.n-1)
+			d.note(e.rule, at(origin, e.line), "%s; %d more further down", e.text, e.n-1)
 		}
 	}
 }
