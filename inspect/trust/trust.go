@@ -83,6 +83,12 @@ type Endpoint struct {
 	Roots []Anchor `json:"roots,omitempty"`
 	// ClientCerts are the pairs that would be offered.
 	ClientCerts []ClientCert `json:"clientCerts,omitempty"`
+	// Reference is what is asked for there, where configuration rewrites the name
+	// of the image; empty: the same as everywhere.
+	Reference string `json:"reference,omitempty"`
+	// Failure is what the runtime says of this endpoint before it dials it, nil
+	// when it dials. Others may still be tried.
+	Failure *Failure `json:"failure,omitempty"`
 	// Decided is the file, with its line, that made this endpoint what it is.
 	Decided Place `json:"decided"`
 }
