@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"path"
@@ -141,4 +142,19 @@ func reason(err error) string {
 		return p.Err.Error()
 	}
 	return err.Error()
+}
+
+// MarshalJSON gives where the roots are and how many, not each of them.
+func (p *SystemPool) MarshalJSON() ([]byte, error) {
+	text := ""
+	if p.Err != nil {
+		text = p.Err.Error()
+	}
+	return json.Marshal(struct {
+		File         string   `json:"file,omitempty"`
+		Dirs         []string `json:"dirs,omitempty"`
+		Certificates int      `json:"certificates"`
+		Environment  []Place  `json:"environment,omitempty"`
+		Error        string   `json:"error,omitempty"`
+	}{p.File, p.Dirs, len(p.Anchors), p.Environment, text})
 }
