@@ -9,7 +9,7 @@
 package trust
 
 import (
-	"time"
+	"io/fs"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -56,6 +56,12 @@ type (
 	Fallback string
 )
 
+// The schemes.
+const (
+	HTTPS Scheme = "https"
+	HTTP  Scheme = "http"
+)
+
 // The ways to fall back to plain HTTP.
 const (
 	NoFallback Fallback = ""
@@ -78,11 +84,20 @@ type Endpoint struct {
 	// SkipVerify: any certificate is taken, whatever its names.
 	SkipVerify bool     `json:"skipVerify,omitempty"`
 	Fallback   Fallback `json:"fallback,omitempty"`
-	// Roots are the anchors that verify it: those of this registry first, then
-	// the system's.
-	Roots []Anchor `json:"roots,omitempty"`
+	// CAs are the anchors that the configuration of this registry adds. They are
+	// added to the system's, unless System is nil (ctr --tlscacert).
+	CAs []Anchor `json:"cas,omitempty"`
+	// System are the system's roots as this runtime has them, shared by all that
+	// have the same.
+	System *SystemPool `json:"system,omitempty"`
 	// ClientCerts are the pairs that would be offered.
 	ClientCerts []ClientCert `json:"clientCerts,omitempty"`
+	// Reference is what is asked for there, where configuration rewrites the name
+	// of the image; empty: the same as everywhere.
+	Reference string `json:"reference,omitempty"`
+	// Failure is what the runtime says of this endpoint before it dials it, nil
+	// when it dials. Others may still be tried.
+	Failure *Failure `json:"failure,omitempty"`
 	// Decided is the file, with its line, that made this endpoint what it is.
 	Decided Place `json:"decided"`
 }
@@ -90,11 +105,15 @@ type Endpoint struct {
 // Anchor is a trust anchor and where it came from.
 type Anchor struct {
 	Cert pki.Cert `json:"-"`
-	// File is the path on the node as the runtime names it; Origin in Cert has
-	// block and line.
+	// File is the path on the node as the runtime names it, Line where the
+	// certificate begins in it.
 	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
 	System bool   `json:"system,omitempty"`
 }
+
+// Place is where the anchor stands.
+func (a Anchor) Place() Place { return Place{File: a.File, Line: a.Line} }
 
 // ClientCert is a client certificate's pair of files. Keys are never read
 // further than to see whether they belong to the certificate.
@@ -145,6 +164,10 @@ type Decision struct {
 	Reference Reference `json:"reference"`
 	// Endpoints in the order tried.
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// Wrap gives what the runtime prints when all endpoints have failed, or the
+	// server of the last one that it goes on to. nil: the cause of the first
+	// attempt alone.
+	Wrap func([]Attempt) string `json:"-"`
 	// Failure is what the runtime says before it dials anything, nil otherwise.
 	Failure *Failure `json:"failure,omitempty"`
 	// Needs says what is not known: the daemon's DNS, its version. Empty: nothing.
@@ -155,9 +178,11 @@ type Decision struct {
 
 // Failure is an error that the runtime's configuration makes by itself.
 type Failure struct {
-	// Text is what the runtime prints, without the wrapping of the command.
-	Text  string `json:"text"`
-	Place Place  `json:"place"`
+	// Text is the cause, Message what the runtime prints with all that it puts
+	// around; empty: the text alone.
+	Text    string `json:"text"`
+	Message string `json:"message,omitempty"`
+	Place   Place  `json:"place"`
 	// Daemon: the daemon itself does not start, or its CRI plugin does not load.
 	Daemon bool `json:"daemon,omitempty"`
 }
@@ -173,7 +198,8 @@ type Configured struct {
 // Verdict is the one word for what a runtime would do.
 type Verdict string
 
-// The verdicts.
+// The verdicts. Those of a failed attempt over plain HTTP or without
+// verification keep the word, and have a Message.
 const (
 	Trusted       Verdict = "trusted"
 	Untrusted     Verdict = "untrusted"
@@ -186,10 +212,35 @@ const (
 
 // Presented is what a server at an endpoint shows.
 type Presented struct {
+	// Host is the endpoint's, "reg.example:5000" (":443" may be left out). Empty:
+	// the registry's that the reference names.
+	Host string
 	// Chain as served, leaf first.
 	Chain []pki.Cert
-	// Host answers for one endpoint when servers differ; empty: for all.
-	Host string
+	// PlainHTTP: it answers in HTTP where TLS is spoken to it.
+	PlainHTTP bool
+	// Error is why there is no connection at all, in Go's words: "dial tcp
+	// 10.0.0.5:443: connect: connection refused". What follows is then unknown.
+	Error string
+	// Refusal is what it says to a client without a certificate, in Go's words:
+	// "remote error: tls: certificate required". Empty: it asks for none.
+	Refusal string
+}
+
+// Attempt is one request to one endpoint that failed.
+type Attempt struct {
+	Endpoint Endpoint
+	// Scheme that was spoken, which is not always the endpoint's: HTTP after HTTPS.
+	Scheme Scheme
+	// Error in the words of the Go release that built the runtime.
+	Error string
+	// Status is that of HTTP spoken to a TLS server, 400. 0: no answer.
+	Status int
+}
+
+// URL is what the attempt asked for, path and all: "https://reg.example/v2/".
+func (a Attempt) URL(path string) string {
+	return string(a.Scheme) + "://" + a.Endpoint.Host + path
 }
 
 // Judgement is a decision held against a chain.
@@ -208,9 +259,52 @@ type Judgement struct {
 	Fix string `json:"fix,omitempty"`
 	// Restart says what must be restarted for the files to take effect.
 	Restart string `json:"restart,omitempty"`
+	// Culprit is the certificate that the cause is about, where it is not the
+	// server's own: an expired CA. Its Origin says where it is.
+	Culprit string `json:"culprit,omitempty"`
+	// Unjudged are the mirrors whose certificates nobody looked at.
+	Unjudged []string `json:"unjudged,omitempty"`
+	// Attempts are the requests that fail, in their order.
+	Attempts []Attempt `json:"-"`
+	// told is the endpoint that Verdict and Cause are about.
+	told Endpoint
 }
 
-// Judge says what becomes of the chains at the given time. It is pure.
-//
-// Bodies: judge.go.
-var _ func(Decision, []Presented, time.Time) Judgement
+// An Installer is a runtime that crpki can make trust a CA.
+type Installer interface {
+	Runtime
+	// Plan gives the files that make this installation trust w.CAs for the
+	// registry, whole as they are to be; none when it trusts them already. What
+	// is there for other registries or was written by hand stays. An error says
+	// why it cannot be done, and what to do by hand.
+	Plan(n *Node, i Installation, r Reference, w Wanted) ([]Change, error)
+}
+
+// Wanted is what an install is to bring about.
+type Wanted struct {
+	// CAs are to be trusted for the registry.
+	CAs []pki.Cert
+	// KeepOld: those of an install before stay beside them (rotation). Without,
+	// crpki's own file holds nothing but CAs.
+	KeepOld bool
+}
+
+// Change is one file that an install writes.
+type Change struct {
+	Path string
+	// Mode is 0o644 when it is zero, and that of the file where one is there.
+	Mode fs.FileMode
+	// Data is the whole content. A file that is there is replaced.
+	Data []byte
+	// Remove: the file goes. Data is empty then.
+	Remove bool
+	Why    string
+	// Run are commands that follow once all files are written: update-ca-certificates.
+	Run []string
+	// Restart are units that see the change only when they are started anew.
+	Restart []string
+}
+
+// OwnFile is the name of the file with CAs that an install makes in a directory
+// of which every *.crt is read.
+const OwnFile = "crpki.crt"
