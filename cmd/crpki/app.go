@@ -34,6 +34,7 @@ func commands(e *env) []*cli.Command {
 		lintCommand(e),
 		verifyCommand(e),
 		probeCommand(e),
+		valuesCommand(e),
 		serveCommand(e),
 		versionCommand(e),
 		completionCommand(e),
