@@ -36,6 +36,8 @@ func commands(e *env) []*cli.Command {
 		probeCommand(e),
 		valuesCommand(e),
 		serveCommand(e),
+		secretCommand(e),
+		pullSecretCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),
