@@ -18,7 +18,7 @@ import (
 // probeOptions takes from the flags how to connect and by what to judge.
 func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
 	o = probe.Options{
-		Now: e.now, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"),
+		Now: e.now, Dialer: e.dialer, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"),
 		WarnDays: c.Int("warn-days"), FailDays: c.Int("fail-days"), Retries: c.Int("retries"),
 	}
 	if o.AuthLevel < 0 || o.AuthLevel > 5 {
@@ -247,7 +247,7 @@ func (e *env) connectElsewhere(c *cli.Context, targets []probe.Target) ([]probe.
 	}
 	var all []probe.Target
 	for _, t := range targets {
-		all = append(all, probe.Addresses(c.Context, t)...)
+		all = append(all, probe.Options{Dialer: e.dialer}.Addresses(c.Context, t)...)
 	}
 	return all, nil
 }

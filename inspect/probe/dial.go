@@ -55,15 +55,11 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 			return nil, "", err
 		}
 		if through != nil {
-			conn, err := dialProxy(ctx, through, address)
+			conn, err := o.dialProxy(ctx, through, address)
 			return conn, address, err
 		}
 	}
-	d := new(net.Dialer)
-	if o.noLocal {
-		d.ControlContext = refuseLocal
-	}
-	conn, err := d.DialContext(ctx, "tcp", address)
+	conn, err := o.dialer().DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -83,6 +79,32 @@ func (o Options) connectAddress(t Target) string {
 	return t.Address()
 }
 
+// dialer is what connects: all connections of this package are made by it.
+func (o Options) dialer() *net.Dialer {
+	d := new(net.Dialer)
+	if o.Dialer != nil {
+		*d = *o.Dialer
+	}
+	if o.noLocal {
+		next := d.ControlContext
+		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
+			if err := refuseLocal(address); err != nil || next == nil {
+				return err
+			}
+			return next(ctx, network, address, c)
+		}
+	}
+	return d
+}
+
+// resolver is what looks names up.
+func (o Options) resolver() *net.Resolver {
+	if o.Dialer != nil && o.Dialer.Resolver != nil {
+		return o.Dialer.Resolver
+	}
+	return net.DefaultResolver
+}
+
 // errLocal is the answer to a server that sends us where it should not.
 var errLocal = errors.New("the server names an address on this machine or this link, where crpki does not follow")
 
@@ -94,7 +116,7 @@ func isLocal(a netip.Addr) bool {
 }
 
 // refuseLocal is called with the address before a connection is made.
-func refuseLocal(_ context.Context, _, address string, _ syscall.RawConn) error {
+func refuseLocal(address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err == nil && isLocal(to.Addr()) {
 		return errLocal
@@ -104,15 +126,16 @@ func refuseLocal(_ context.Context, _, address string, _ syscall.RawConn) error 
 
 // dialProxy connects through a proxy. Its errors name its host, not its
 // credentials.
-func dialProxy(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
-	conn, err := dialThrough(ctx, through, address)
+func (o Options) dialProxy(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+	conn, err := o.dialThrough(ctx, through, address)
 	if err != nil {
 		return nil, fmt.Errorf("through the proxy %s: %w", through.Host, err)
 	}
 	return conn, nil
 }
 
-func dialThrough(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+func (o Options) dialThrough(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+	o.noLocal = false // the proxy is the user's choice
 	port := through.Port()
 	switch through.Scheme {
 	case "socks5", "socks5h":
@@ -124,7 +147,7 @@ func dialThrough(ctx context.Context, through *url.URL, address string) (net.Con
 			password, _ := through.User.Password()
 			auth = &proxy.Auth{User: through.User.Username(), Password: password}
 		}
-		d, err := proxy.SOCKS5("tcp", net.JoinHostPort(through.Hostname(), port), auth, new(net.Dialer))
+		d, err := proxy.SOCKS5("tcp", net.JoinHostPort(through.Hostname(), port), auth, o.dialer())
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +156,7 @@ func dialThrough(ctx context.Context, through *url.URL, address string) (net.Con
 		if port == "" {
 			port = "80"
 		}
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(through.Hostname(), port))
+		conn, err := o.dialer().DialContext(ctx, "tcp", net.JoinHostPort(through.Hostname(), port))
 		if err != nil {
 			return nil, err
 		}
@@ -190,11 +213,11 @@ func connect(ctx context.Context, conn net.Conn, through *url.URL, address strin
 
 // Addresses gives a target for each address that the host has, or t alone when
 // it has none, or is one.
-func Addresses(ctx context.Context, t Target) []Target {
+func (o Options) Addresses(ctx context.Context, t Target) []Target {
 	if _, err := netip.ParseAddr(t.Host); err == nil || t.Connect != "" {
 		return []Target{t}
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", t.Host)
+	addrs, err := o.resolver().LookupNetIP(ctx, "ip", t.Host)
 	if err != nil || len(addrs) == 0 {
 		return []Target{t}
 	}

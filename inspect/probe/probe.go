@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -59,6 +60,8 @@ type Options struct {
 	Resolve map[string]string
 	// Proxy gives the proxy for host:port, nil for none.
 	Proxy func(address string) (*url.URL, error)
+	// Dialer makes all connections and looks names up; nil: one without settings.
+	Dialer *net.Dialer
 	// Retries is how often to try again when no connection comes about.
 	Retries int
 
