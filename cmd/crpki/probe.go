@@ -125,7 +125,7 @@ func (e *env) probe(c *cli.Context) error {
 		return usageErrorf("--save-chain takes one target, there are %d", len(targets))
 	}
 	report := &probeReport{e: e, c: c, many: len(targets) > 1}
-	jobs := probeJobs(c.Context, targets, options)
+	jobs := probeJobs(c.Context, targets, options.Ready())
 	if err := inOrderBy(c.Context, workers, jobs, report.take); err != nil {
 		return err
 	}

@@ -65,6 +65,8 @@ type Options struct {
 	// Retries is how often to try again when no connection comes about.
 	Retries int
 
+	// verifier judges by Trusted.
+	verifier *verify.Verifier
 	// noLocal refuses to connect to this machine or its links.
 	noLocal bool
 }
@@ -73,8 +75,14 @@ func (o Options) withDefaults() Options {
 	o.Timeouts.Connect = cmp.Or(o.Timeouts.Connect, DefaultTimeouts.Connect)
 	o.Timeouts.Handshake = cmp.Or(o.Timeouts.Handshake, DefaultTimeouts.Handshake)
 	o.Timeouts.Total = cmp.Or(o.Timeouts.Total, DefaultTimeouts.Total)
+	if o.verifier == nil {
+		o.verifier = verify.NewVerifier(o.Trusted)
+	}
 	return o
 }
+
+// Ready prepares options for many targets: what is trusted is read once.
+func (o Options) Ready() Options { return o.withDefaults() }
 
 // Probe looks at one target. It never fails: what went wrong is in the result.
 func Probe(ctx context.Context, t Target, o Options) Result {
@@ -140,7 +148,8 @@ func (r *Result) judge(h *handshake, o Options) {
 		}
 		return
 	}
-	r.goErr = verify.Go{Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now}.Verify()
+	chains, err := o.verifier.Go(verify.Go{Presented: h.certs, Host: r.Host, At: o.Now})
+	r.goErr = err
 	// What is verified comes before what is wrong with the rest of a handshake,
 	// except for a protocol that keeps Go's clients from seeing a certificate.
 	if h.err != nil && (r.goErr == nil || h.permissive) {
@@ -148,11 +157,13 @@ func (r *Result) judge(h *handshake, o Options) {
 	}
 	r.Go = &GoVerdict{OK: r.goErr == nil, Error: printable(r.goErr)}
 	if openSSLReads(h.certs) {
-		r.OpenSSL = openSSLVerdict(verify.OpenSSL{
-			Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
-		}.SClient())
+		r.OpenSSL = openSSLVerdict(o.verifier.SClient(verify.OpenSSL{
+			Presented: h.certs, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
+		}, chains))
 	}
-	r.Faults = chainFaults(h.certs, o.Trusted)
+	if !isFlawless(h.certs, chains) {
+		r.Faults = chainFaults(h.certs, o.Trusted)
+	}
 }
 
 // refuseClient notes that the server wants another client certificate.
