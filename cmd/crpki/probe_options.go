@@ -44,6 +44,9 @@ func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
 	if o.ClientCert, err = e.clientCertificate(c); err != nil {
 		return o, err
 	}
+	if err = e.registryOptions(c, &o); err != nil {
+		return o, err
+	}
 	o.Trusted, o.TrustName, err = e.probeTrust(c)
 	return o, err
 }
@@ -227,6 +230,9 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 	}
 	if len(targets) == 0 {
 		return nil, withHint(usageErrorf("crpki probe needs TARGET"), "crpki probe --help shows an example")
+	}
+	if err := askForImage(c, targets); err != nil {
+		return nil, err
 	}
 	return e.connectElsewhere(c, targets)
 }

@@ -64,11 +64,22 @@ type Options struct {
 	Dialer *net.Dialer
 	// Retries is how often to try again when no connection comes about.
 	Retries int
+	// Credentials gives what to log in with at a registry, host or host:port,
+	// for a repository; nil: nobody logs in. It is asked when the registry
+	// demands it and its TLS is verified.
+	Credentials func(ctx context.Context, registry, repository string) (Credentials, error)
+	// Login logs in also when no image is asked for.
+	Login bool
+	// Insecure sends credentials also where TLS is not verified.
+	Insecure bool
+	// Platform is the one that is taken of an image for several: "linux/amd64".
+	Platform string
 
 	// verifier judges by Trusted.
 	verifier *verify.Verifier
-	// noLocal refuses to connect to this machine or its links.
-	noLocal bool
+	// sent is true for a host that another server named: sender is its address.
+	sent   bool
+	sender netip.Addr
 }
 
 func (o Options) withDefaults() Options {

@@ -25,6 +25,8 @@ const (
 	Refused     Status = "refused"
 	NotTLS      Status = "not-tls"
 	Unreachable Status = "unreachable"
+	// Unusable: the TLS is right, and still no client can pull.
+	Unusable Status = "unusable"
 )
 
 // Result is all that is shown of one target. Its JSON form is documented and
@@ -59,7 +61,10 @@ type Result struct {
 	Protocols []Protocol `json:"protocols,omitempty"`
 	// Registry is the answer to GET /v2/.
 	Registry *Registry `json:"registry,omitempty"`
-	// Role says why an endpoint was looked at: "token realm", "redirect".
+	// Image is what a pull met, where an image was asked for.
+	Image *Image `json:"image,omitempty"`
+	// Role says why an endpoint was looked at: "token realm", "redirect",
+	// "manifest redirect", "blob redirect".
 	Role string `json:"role,omitempty"`
 	// Endpoints are the other hosts to which a client would go.
 	Endpoints []Result `json:"endpoints,omitempty"`

@@ -53,11 +53,28 @@ func (r *Result) trusted(o Options) {
 		r.Fix = "crpki renew FILE"
 		return
 	}
-	if g := r.Registry; g != nil && g.Error != "" {
+	r.usable()
+}
+
+// usable says what else keeps a client from pulling, though TLS is right.
+func (r *Result) usable() {
+	g := r.Registry
+	switch {
+	case g == nil:
+	case g.evil:
+		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients where they should not log in", g.Error
+	case g.Error != "":
 		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
-		if g.OK {
-			r.Verdict = "trusted, but the registry sends clients where they should not log in"
+		if g.status != "" {
+			r.Status = g.status
 		}
+	case r.Image != nil && !r.Image.OK:
+		r.Status, r.Verdict, r.Cause = r.Image.status, "trusted, but "+r.Image.Name+" cannot be pulled", r.Image.Error
+		if login := g.Login; login != nil && login.Source == "" && !login.OK {
+			r.Fix = "crpki probe " + r.again() + "/" + r.Image.Name + " --username NAME"
+		}
+	case r.Image == nil && g.Login != nil && !g.Login.OK:
+		r.Status, r.Verdict, r.Cause = Unusable, "trusted, but the login fails", g.Login.Error
 	}
 }
 
@@ -97,6 +114,7 @@ func (r *Result) unreachable(err error) {
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
 	case errors.Is(err, errLocal):
+		r.Status = Unusable
 		r.Verdict = "not followed to an address of this machine"
 	case isTimeout(err):
 		r.Verdict = "unreachable: no answer in time"
