@@ -143,10 +143,15 @@ func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *
 		ClientSessionCache: h.tickets,
 		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			h.asked = asked
-			if o.ClientCert != nil {
-				return o.ClientCert, nil
+			if o.ClientCert == nil {
+				return new(tls.Certificate), nil
 			}
-			return new(tls.Certificate), nil
+			// Go's clients have it in [tls.Config.Certificates], from which they show
+			// none that is of other CAs than the server names.
+			if h.notShown = asked.SupportsCertificate(o.ClientCert); h.notShown != nil {
+				return new(tls.Certificate), nil
+			}
+			return o.ClientCert, nil
 		},
 	}
 	if h.permissive {

@@ -109,6 +109,9 @@ type Protocol struct {
 type ClientRequest struct {
 	// CAs are the subjects of the authorities that it takes; none: it does not say.
 	CAs []string `json:"cas"`
+	// NotShown says why Go's clients do not show the client certificate that
+	// they have: it is of another CA than those.
+	NotShown string `json:"notShown,omitempty"`
 	// Refused is what the server said to the certificate, or to none.
 	Refused string `json:"refused,omitempty"`
 }
@@ -178,7 +181,7 @@ func (r *Result) describe(h *handshake) {
 		r.TLS.SessionTicket = &given
 	}
 	if h.asked != nil {
-		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs)}
+		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs), NotShown: printable(h.notShown)}
 	}
 }
 

@@ -212,7 +212,7 @@ func (r *Result) refused(h *handshake, o Options) {
 	reason, cause, fix := r.goReason(h)
 	switch {
 	case r.clientRefused(h):
-		r.wantsClient(o)
+		r.wantsClient(h, o)
 		return
 	case r.goErr != nil && r.goErr == h.err: // not the chain, the handshake
 		r.Verdict = "refused by Go clients: " + reason
@@ -242,11 +242,17 @@ func (r *Result) clientRefused(h *handshake) bool {
 	}, func(alert string) bool { return strings.HasSuffix(text, "remote error: tls: "+alert) })
 }
 
-func (r *Result) wantsClient(o Options) {
+func (r *Result) wantsClient(h *handshake, o Options) {
 	if r.TLS != nil && r.TLS.ClientCertificate != nil {
 		r.TLS.ClientCertificate.Refused = printable(r.goErr)
 	}
 	r.Cause = "it answers: " + printable(r.goErr)
+	if h.notShown != nil {
+		r.Verdict = "refused by the server: it wants a client certificate, and not of the CA that yours is of"
+		r.Cause = "Go's clients do not show it: " + printable(h.notShown) + "; the server answers: " + printable(r.goErr)
+		r.Fix = "openssl verify -purpose sslclient -CAfile SERVERS_CLIENT_CA client.crt"
+		return
+	}
 	if o.ClientCert != nil {
 		r.Verdict = "refused by the server: it does not take the client certificate"
 		r.Fix = "openssl verify -purpose sslclient -CAfile SERVERS_CLIENT_CA client.crt"
