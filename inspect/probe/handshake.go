@@ -24,8 +24,10 @@ type handshake struct {
 	state    tls.ConnectionState
 	certs    []pki.Cert
 	// asked is the server's request for a client certificate.
-	asked   *tls.CertificateRequestInfo
-	tickets *ticketCache
+	asked *tls.CertificateRequestInfo
+	// notShown is why the client certificate was not shown.
+	notShown error
+	tickets  *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
 	// version is the one that is offered alone; 0: those of a Go client.
