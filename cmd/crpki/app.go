@@ -107,6 +107,9 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		return e.help(app, line)
 	}
 	e.line = line
+	// The library prepares the help of every command that it knows of, which
+	// takes longer than most of them run.
+	app.Commands = line.path[:1]
 	return line.tellVariables(app.RunContext(ctx, line.argv(app.Name)))
 }
 

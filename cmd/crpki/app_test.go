@@ -21,7 +21,7 @@ import (
 func testEnv() *env {
 	return &env{
 		stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard,
-		now: time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC), getenv: noEnv, width: 80,
+		now: time.Date(2027, 1, 31, 12, 0, 0, 0, time.UTC), getenv: noEnv, width: 80, dialer: loopbackDialer(),
 		askPassword: func(string) ([]byte, error) { return nil, errors.New("asked without a terminal") },
 	}
 }

@@ -22,7 +22,8 @@ func inOrderBy[T any](ctx context.Context, workers int, jobs iter.Seq[func() T],
 	go func() {
 		defer close(stopped)
 		defer close(pending)
-		slots := make(chan struct{}, workers)
+		tasks := make(chan func())
+		defer close(tasks)
 		for job := range jobs {
 			result := make(chan T, 1)
 			select {
@@ -30,11 +31,17 @@ func inOrderBy[T any](ctx context.Context, workers int, jobs iter.Seq[func() T],
 			case <-ctx.Done():
 				return
 			}
-			slots <- struct{}{}
-			go func() {
-				defer func() { <-slots }()
-				result <- job()
-			}()
+			task := func() { result <- job() }
+			if workers > 0 {
+				select {
+				case tasks <- task: // somebody waits for work
+				default:
+					workers--
+					go work(task, tasks)
+				}
+			} else {
+				tasks <- task
+			}
 		}
 	}()
 	defer func() {
@@ -60,5 +67,13 @@ func inOrderBy[T any](ctx context.Context, workers int, jobs iter.Seq[func() T],
 				return ctx.Err()
 			}
 		}
+	}
+}
+
+// work does one task after another: a goroutine that stays has its stack
+// already.
+func work(task func(), more <-chan func()) {
+	for ok := true; ok; task, ok = <-more {
+		task()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -33,6 +34,10 @@ type env struct {
 	getenv func(string) string
 	// askPassword shows prompt on the terminal and reads a line without echo.
 	askPassword func(prompt string) ([]byte, error)
+
+	// dialer makes the connections to servers; nil: one without settings. Tests
+	// have one that stays on this machine.
+	dialer *net.Dialer
 
 	// interrupt is closed when a signal asks the program to stop. It frees a
 	// read that blocks.

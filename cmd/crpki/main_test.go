@@ -1,14 +1,21 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
 )
 
 // update rewrites what the scripts and the generated docs expect:
@@ -16,7 +23,43 @@ import (
 var update = flag.Bool("update", false, "rewrite expectations and generated docs")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"crpki": main, "ask": askMain})
+	testscript.Main(m, map[string]func(){"crpki": guardedMain, "ask": askMain})
+}
+
+// guardedMain is main, but that it connects to this machine alone: no test, no
+// script and no example reaches for another.
+func guardedMain() {
+	e := newEnv()
+	e.dialer = loopbackDialer()
+	os.Exit(run(withSignals(context.Background()), os.Args, e))
+}
+
+// loopbackDialer refuses to connect to anything but loopback, and to ask a name
+// server. What /etc/hosts says is known.
+func loopbackDialer() *net.Dialer {
+	return &net.Dialer{
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().IsLoopback() {
+				return fmt.Errorf("tests do not connect to %s", address)
+			}
+			return nil
+		},
+		Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			return nil, errors.New("tests ask no name server")
+		}},
+	}
+}
+
+// TestNothingButLoopbackIsDialled shows that the guard is in place: without it,
+// the documentation's addresses would be asked (RFC 5737, RFC 6761).
+func TestNothingButLoopbackIsDialled(t *testing.T) {
+	for _, target := range []string{"192.0.2.1", "registry.invalid", "[2001:db8::1]:5000"} {
+		e := testEnv()
+		var stdout strings.Builder
+		e.stdout = &stdout
+		assert.Equal(t, exitConnect, run(t.Context(), []string{"crpki", "probe", target, "--timeout", "5s"}, e))
+		assert.Contains(t, stdout.String(), "tests ")
+	}
 }
 
 // TestScript runs testdata/script/*.txtar, each a session in a shell-like

@@ -18,11 +18,12 @@ func manCommand(e *env) *cli.Command {
 
 The page is in the man(7) format. Packages install all of them from docs/man.`,
 		Action: func(c *cli.Context) error {
-			path, err := findCommand(c.App, c.Args().Slice())
+			app := newApp(e) // c.App has the command that runs alone
+			path, err := findCommand(app, c.Args().Slice())
 			if err != nil {
 				return err
 			}
-			return manPage(e.stdout, c.App, path)
+			return manPage(e.stdout, app, path)
 		},
 	}
 }

@@ -126,7 +126,7 @@ func session(t *testing.T, body string) string {
 func shell(w io.Writer, line string) int {
 	if args, ours := strings.CutPrefix(line, "crpki "); ours && !strings.ContainsAny(line, "|>") {
 		e := &env{
-			stdin: strings.NewReader(""), stdout: w, stderr: w, width: 80, getenv: func(string) string { return "" },
+			stdin: strings.NewReader(""), stdout: w, stderr: w, width: 80, getenv: func(string) string { return "" }, dialer: loopbackDialer(),
 			now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
 		}
 		return run(context.Background(), append([]string{"crpki"}, strings.Fields(args)...), e)

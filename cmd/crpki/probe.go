@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -34,12 +36,13 @@ func probeCommand(e *env) *cli.Command {
 crpki probe reg.example.com:5000 --save-chain served.pem
 # a whole fleet, for a monitor
 crpki probe --targets-from registries.txt --ca-file certs/ca.crt --fail-days 14 -o prometheus
+# a pull up to the first byte of a layer, with each host on the way
+crpki probe reg.example.com/team/app:1.2 --ca-file certs/ca.crt
 # by another name than the one to connect to
 crpki probe 127.0.0.1:5000 --servername reg.example.com --ca-file certs/ca.crt
 
 TARGET is a host, host:port, [IPv6]:port, a URL or an image reference; the port
-is 443 when there is none. Of an image reference the registry is looked at, the
-image is not asked for. crpki shakes hands with it as a Go client does (docker,
+is 443 when there is none. crpki shakes hands with it as a Go client does (docker,
 containerd, podman, kubelet), and tells the verdict first, then the cause, a
 command that helps, and what it saw.
 
@@ -50,8 +53,14 @@ with --system, and when neither is given, those of this machine.
 
 Then it sends GET /v2/, without credentials: 200 and 401 both mean that a client
 comes through to a registry. The host that gives tokens, and those to which the
-server redirects, are shaken hands with and judged likewise. A server that is not
-on this machine itself cannot send crpki to an address of this machine.
+server redirects, are shaken hands with and judged likewise. Of an image, by its
+reference or by --image, it gets the manifest and the first byte of a layer, from
+wherever the registry sends its clients. A server cannot send crpki to an address
+of this machine, unless it is there itself, nor to a cloud's metadata.
+
+For an image it logs in as Docker's configuration or --username says. A password
+goes to the registry, and to the host that gives tokens, when Go's clients trust
+their TLS, and never along with a redirect.
 
 Through a proxy it goes with --proxy, or when HTTPS_PROXY or ALL_PROXY says so and
 NO_PROXY does not keep the host from it.
@@ -60,8 +69,8 @@ NO_PROXY does not keep the host from it.
 lines that scripts look for in the output of openssl s_client. -o nagios exits as
 monitors expect of a plugin, with 1 for a warning and 2 for everything bad.
 
-Exits with 0 when every server is trusted, with 1 when one is refused or does not
-speak TLS, with 3 when one could not be reached and none is refused. With -q only
+Exits with 0 when every server is trusted, with 1 when one is refused, does not
+speak TLS, or is trusted and no client could pull from it all the same, with 3 when one could not be reached and none is refused. With -q only
 the verdict is printed, a line for each target.`,
 		ArgsUsage: "[TARGET...]",
 		Flags: slices.Concat([]cli.Flag{
@@ -70,7 +79,7 @@ the verdict is printed, a line for each target.`,
 			&cli.BoolFlag{Name: "system", Usage: "trust what this machine trusts, also with --ca-file", Category: aboutTrust},
 			&cli.IntFlag{Name: "auth-level", Value: 2, Usage: "security `LEVEL` of openssl s_client: 2 is that of Debian, Ubuntu and OpenSSL 3.2", Category: aboutTrust},
 			&cli.StringFlag{Name: "servername", Aliases: []string{"sni"}, Usage: "send and verify `NAME`, not the host to connect to", Category: aboutConnection},
-			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to an address for a host: `HOST:ADDRESS`, or HOST:PORT:ADDRESS", Category: aboutConnection},
+			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to this address for a host, `HOST:ADDRESS` or HOST:PORT:ADDRESS", Category: aboutConnection},
 			&cli.StringFlag{Name: "connect-to", Usage: "connect to `HOST:PORT`, whatever the target says", Category: aboutConnection},
 			&cli.BoolFlag{Name: "all-addresses", Usage: "look at each address of a host by itself", Category: aboutConnection},
 			&cli.StringFlag{Name: "proxy", Usage: "connect through the proxy at `URL`, http or socks5", Category: aboutConnection},
@@ -88,7 +97,7 @@ the verdict is printed, a line for each target.`,
 			&cli.BoolFlag{Name: "show-certs", Usage: "print the certificates as served, as PEM", Category: aboutReport},
 			&cli.StringFlag{Name: "save-chain", Usage: "write the certificates as served to `PATH`", TakesFile: true, Category: aboutReport},
 			outputFlag("text", "json", "yaml", "openssl", "nagios", "prometheus"),
-		}, describedPasswordFlags("", "of encrypted keys and PKCS#12 files", aboutTrust)),
+		}, registryFlags(), describedPasswordFlags("", "of encrypted keys and PKCS#12 files", aboutTrust)),
 		Action: e.probe,
 	}
 }
@@ -104,6 +113,10 @@ type probeReport struct {
 	// kept are the results, for formats that say all at once.
 	kept []probe.Result
 }
+
+// probeGC collects half as often as Go does by itself: handshakes leave much
+// behind them, and little has to be kept.
+const probeGC = 200
 
 // maxConcurrency bounds --concurrency: each connection takes a file descriptor.
 const maxConcurrency = 1000
@@ -124,8 +137,9 @@ func (e *env) probe(c *cli.Context) error {
 	if len(targets) > 1 && c.String("save-chain") != "" {
 		return usageErrorf("--save-chain takes one target, there are %d", len(targets))
 	}
+	debug.SetGCPercent(probeGC)
 	report := &probeReport{e: e, c: c, many: len(targets) > 1}
-	jobs := probeJobs(c.Context, targets, options)
+	jobs := probeJobs(c.Context, targets, options.Ready())
 	if err := inOrderBy(c.Context, workers, jobs, report.take); err != nil {
 		return err
 	}
@@ -190,11 +204,14 @@ func (p *probeReport) take(r probe.Result) error {
 	case r.Status != probe.Trusted && r.Status != probe.Warning:
 		p.worst = exitBad
 	}
-	return p.write(r)
+	w := bufio.NewWriter(p.e.stdout)
+	if err := p.write(w, r); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
-func (p *probeReport) write(r probe.Result) error {
-	w := p.e.stdout
+func (p *probeReport) write(w *bufio.Writer, r probe.Result) error {
 	switch p.c.String("output") {
 	case "json":
 		enc := json.NewEncoder(w)
@@ -210,7 +227,7 @@ func (p *probeReport) write(r probe.Result) error {
 		return nil
 	case "yaml":
 		if p.many {
-			fmt.Fprintln(w, "---")
+			fmt.Fprintln(p.e.stdout, "---")
 		}
 		return p.e.print(p.c, r, nil)
 	}
@@ -304,43 +321,11 @@ func writeProbe(w io.Writer, r probe.Result) {
 		}
 		line(label, "%d: %s", f.Index, f.Text)
 	}
-	if g := r.Registry; g != nil {
-		line("Registry", "%s", describeRegistry(g))
-		for _, to := range g.Redirects {
-			line("", "redirected to %s", to)
-		}
-	}
+	writeRegistry(line, r)
 	for _, endpoint := range r.Endpoints {
 		fmt.Fprintf(w, "\n%s ", endpoint.Role)
 		writeProbe(w, endpoint)
 	}
-}
-
-func describeRegistry(g *probe.Registry) string {
-	var parts []string
-	if g.Status != 0 {
-		parts = append(parts, fmt.Sprintf("GET /v2/ gives %d", g.Status))
-	}
-	if g.Version != "" {
-		parts = append(parts, g.Version)
-	}
-	if c := g.Challenge; c != nil {
-		text := c.Scheme + " " + c.Realm
-		if c.Service != "" {
-			text += ", service " + c.Service
-		}
-		if c.Scope != "" {
-			text += ", scope " + c.Scope
-		}
-		parts = append(parts, text)
-	}
-	if g.Server != "" {
-		parts = append(parts, "server "+g.Server)
-	}
-	if g.Error != "" {
-		parts = append(parts, g.Error)
-	}
-	return strings.Join(parts, "; ")
 }
 
 func describeTLS(t *probe.TLS) string {

@@ -18,7 +18,7 @@ import (
 // probeOptions takes from the flags how to connect and by what to judge.
 func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
 	o = probe.Options{
-		Now: e.now, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"),
+		Now: e.now, Dialer: e.dialer, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"),
 		WarnDays: c.Int("warn-days"), FailDays: c.Int("fail-days"), Retries: c.Int("retries"),
 	}
 	if o.AuthLevel < 0 || o.AuthLevel > 5 {
@@ -42,6 +42,9 @@ func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
 		return o, err
 	}
 	if o.ClientCert, err = e.clientCertificate(c); err != nil {
+		return o, err
+	}
+	if err = e.registryOptions(c, &o); err != nil {
 		return o, err
 	}
 	o.Trusted, o.TrustName, err = e.probeTrust(c)
@@ -228,6 +231,9 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 	if len(targets) == 0 {
 		return nil, withHint(usageErrorf("crpki probe needs TARGET"), "crpki probe --help shows an example")
 	}
+	if err := askForImage(c, targets); err != nil {
+		return nil, err
+	}
 	return e.connectElsewhere(c, targets)
 }
 
@@ -247,7 +253,7 @@ func (e *env) connectElsewhere(c *cli.Context, targets []probe.Target) ([]probe.
 	}
 	var all []probe.Target
 	for _, t := range targets {
-		all = append(all, probe.Addresses(c.Context, t)...)
+		all = append(all, probe.Options{Dialer: e.dialer}.Addresses(c.Context, t)...)
 	}
 	return all, nil
 }

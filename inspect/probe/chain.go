@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,22 @@ const (
 	FaultIssuerMissing = "issuer-missing"
 	FaultUnrelated     = "unrelated"
 )
+
+// isFlawless is true for what [chainFaults] finds no fault with: Go has built a
+// chain of the certificates as they came, and put a trusted one behind them.
+func isFlawless(certs []pki.Cert, chains [][]*x509.Certificate) bool {
+	return slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
+		if len(chain) <= len(certs) {
+			return false
+		}
+		for i, c := range certs {
+			if c.X509 != chain[i] || pki.SelfIssued(c.X509) {
+				return false
+			}
+		}
+		return true
+	})
+}
 
 // chainFaults looks at the order of a chain as served (RFC 8446, 4.4.2: the
 // sender's certificate first, each following one certifies the one before it).

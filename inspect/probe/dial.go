@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -46,7 +47,10 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 	if err != nil {
 		return nil, "", err
 	}
-	if addr, err := netip.ParseAddr(host); err == nil && o.noLocal && isLocal(addr) {
+	if address != t.Address() {
+		o.sent = false // the user says where it is
+	}
+	if addr, err := netip.ParseAddr(host); err == nil && o.forbids(addr) {
 		return nil, "", errLocal
 	}
 	if o.Proxy != nil {
@@ -55,15 +59,14 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 			return nil, "", err
 		}
 		if through != nil {
-			conn, err := dialProxy(ctx, through, address)
+			if o.leadsHere(ctx, host) {
+				return nil, "", errLocal
+			}
+			conn, err := o.dialProxy(ctx, through, address)
 			return conn, address, err
 		}
 	}
-	d := new(net.Dialer)
-	if o.noLocal {
-		d.ControlContext = refuseLocal
-	}
-	conn, err := d.DialContext(ctx, "tcp", address)
+	conn, err := o.dialer().DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -83,36 +86,109 @@ func (o Options) connectAddress(t Target) string {
 	return t.Address()
 }
 
+// dialer is what connects: all connections of this package are made by it.
+func (o Options) dialer() *net.Dialer {
+	d := new(net.Dialer)
+	if o.Dialer != nil {
+		*d = *o.Dialer
+	}
+	if o.sent {
+		next := d.ControlContext
+		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
+			if to, err := netip.ParseAddrPort(address); err == nil && o.forbids(to.Addr()) {
+				return errLocal
+			}
+			if next == nil {
+				return nil
+			}
+			return next(ctx, network, address, c)
+		}
+	}
+	return d
+}
+
+// resolver is what looks names up.
+func (o Options) resolver() *net.Resolver {
+	if o.Dialer != nil && o.Dialer.Resolver != nil {
+		return o.Dialer.Resolver
+	}
+	return net.DefaultResolver
+}
+
 // errLocal is the answer to a server that sends us where it should not.
 var errLocal = errors.New("the server names an address on this machine or this link, where crpki does not follow")
 
-// isLocal is true for addresses that mean something else on each machine:
-// loopback, and link-local ones, where clouds have their metadata.
-func isLocal(a netip.Addr) bool {
-	a = a.Unmap()
-	return a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified()
+// elsewhere are the options for a host that the server at address names.
+func (o Options) elsewhere(address string) Options {
+	o.ServerName, o.TLSOnly, o.Protocols = "", true, false
+	o.sent, o.sender = true, netip.Addr{}
+	if from, err := netip.ParseAddrPort(address); err == nil {
+		o.sender = from.Addr().Unmap()
+	}
+	return o
 }
 
-// refuseLocal is called with the address before a connection is made.
-func refuseLocal(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err == nil && isLocal(to.Addr()) {
-		return errLocal
+// forbids is true for addresses to which a server may not send us, since they
+// mean something else on each machine: loopback, unless the server is there
+// itself, and the addresses at which clouds hand out their secrets.
+func (o Options) forbids(a netip.Addr) bool {
+	if !o.sent {
+		return false
 	}
-	return nil
+	a = embedded(a.Unmap().WithZone(""))
+	switch {
+	case a == o.sender:
+		return false
+	case a.IsLoopback(), a.IsUnspecified():
+		return !o.sender.IsLoopback()
+	}
+	return a.IsLinkLocalUnicast() || isMetadata(a)
+}
+
+// isMetadata knows the services that are not link-local: of AWS over IPv6,
+// Alibaba Cloud, Azure's WireServer and Oracle.
+func isMetadata(a netip.Addr) bool {
+	switch a.String() {
+	case "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "192.0.0.192":
+		return true
+	}
+	return false
+}
+
+// embedded gives the IPv4 address to which NAT64 translates (RFC 6052, 2.1).
+func embedded(a netip.Addr) netip.Addr {
+	if !netip.MustParsePrefix("64:ff9b::/96").Contains(a) {
+		return a
+	}
+	b := a.As16()
+	return netip.AddrFrom4([4]byte(b[12:]))
+}
+
+// leadsHere is for names that a proxy looks up: those that lead to a forbidden
+// address here as well. What only the proxy knows is up to the proxy.
+func (o Options) leadsHere(ctx context.Context, host string) bool {
+	if !o.sent {
+		return false
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return !o.sender.IsLoopback()
+	}
+	addrs, err := o.resolver().LookupNetIP(ctx, "ip", host)
+	return err == nil && slices.ContainsFunc(addrs, o.forbids)
 }
 
 // dialProxy connects through a proxy. Its errors name its host, not its
 // credentials.
-func dialProxy(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
-	conn, err := dialThrough(ctx, through, address)
+func (o Options) dialProxy(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+	conn, err := o.dialThrough(ctx, through, address)
 	if err != nil {
 		return nil, fmt.Errorf("through the proxy %s: %w", through.Host, err)
 	}
 	return conn, nil
 }
 
-func dialThrough(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+func (o Options) dialThrough(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+	o.sent = false // the proxy is the user's choice
 	port := through.Port()
 	switch through.Scheme {
 	case "socks5", "socks5h":
@@ -124,7 +200,7 @@ func dialThrough(ctx context.Context, through *url.URL, address string) (net.Con
 			password, _ := through.User.Password()
 			auth = &proxy.Auth{User: through.User.Username(), Password: password}
 		}
-		d, err := proxy.SOCKS5("tcp", net.JoinHostPort(through.Hostname(), port), auth, new(net.Dialer))
+		d, err := proxy.SOCKS5("tcp", net.JoinHostPort(through.Hostname(), port), auth, o.dialer())
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +209,7 @@ func dialThrough(ctx context.Context, through *url.URL, address string) (net.Con
 		if port == "" {
 			port = "80"
 		}
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(through.Hostname(), port))
+		conn, err := o.dialer().DialContext(ctx, "tcp", net.JoinHostPort(through.Hostname(), port))
 		if err != nil {
 			return nil, err
 		}
@@ -190,11 +266,11 @@ func connect(ctx context.Context, conn net.Conn, through *url.URL, address strin
 
 // Addresses gives a target for each address that the host has, or t alone when
 // it has none, or is one.
-func Addresses(ctx context.Context, t Target) []Target {
+func (o Options) Addresses(ctx context.Context, t Target) []Target {
 	if _, err := netip.ParseAddr(t.Host); err == nil || t.Connect != "" {
 		return []Target{t}
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", t.Host)
+	addrs, err := o.resolver().LookupNetIP(ctx, "ip", t.Host)
 	if err != nil || len(addrs) == 0 {
 		return []Target{t}
 	}

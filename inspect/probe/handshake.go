@@ -24,8 +24,10 @@ type handshake struct {
 	state    tls.ConnectionState
 	certs    []pki.Cert
 	// asked is the server's request for a client certificate.
-	asked   *tls.CertificateRequestInfo
-	tickets *ticketCache
+	asked *tls.CertificateRequestInfo
+	// notShown is why the client certificate was not shown.
+	notShown error
+	tickets  *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
 	// version is the one that is offered alone; 0: those of a Go client.
@@ -143,10 +145,15 @@ func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *
 		ClientSessionCache: h.tickets,
 		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			h.asked = asked
-			if o.ClientCert != nil {
-				return o.ClientCert, nil
+			if o.ClientCert == nil {
+				return new(tls.Certificate), nil
 			}
-			return new(tls.Certificate), nil
+			// Go's clients have it in [tls.Config.Certificates], from which they show
+			// none that is of other CAs than the server names.
+			if h.notShown = asked.SupportsCertificate(o.ClientCert); h.notShown != nil {
+				return new(tls.Certificate), nil
+			}
+			return o.ClientCert, nil
 		},
 	}
 	if h.permissive {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -59,19 +60,40 @@ type Options struct {
 	Resolve map[string]string
 	// Proxy gives the proxy for host:port, nil for none.
 	Proxy func(address string) (*url.URL, error)
+	// Dialer makes all connections and looks names up; nil: one without settings.
+	Dialer *net.Dialer
 	// Retries is how often to try again when no connection comes about.
 	Retries int
+	// Credentials gives what to log in with at a registry, host or host:port,
+	// for a repository; nil: nobody logs in. It is asked when the registry
+	// demands it and its TLS is verified.
+	Credentials func(ctx context.Context, registry, repository string) (Credentials, error)
+	// Login logs in also when no image is asked for.
+	Login bool
+	// Insecure sends credentials also where TLS is not verified.
+	Insecure bool
+	// Platform is the one that is taken of an image for several: "linux/amd64".
+	Platform string
 
-	// noLocal refuses to connect to this machine or its links.
-	noLocal bool
+	// verifier judges by Trusted.
+	verifier *verify.Verifier
+	// sent is true for a host that another server named: sender is its address.
+	sent   bool
+	sender netip.Addr
 }
 
 func (o Options) withDefaults() Options {
 	o.Timeouts.Connect = cmp.Or(o.Timeouts.Connect, DefaultTimeouts.Connect)
 	o.Timeouts.Handshake = cmp.Or(o.Timeouts.Handshake, DefaultTimeouts.Handshake)
 	o.Timeouts.Total = cmp.Or(o.Timeouts.Total, DefaultTimeouts.Total)
+	if o.verifier == nil {
+		o.verifier = verify.NewVerifier(o.Trusted)
+	}
 	return o
 }
+
+// Ready prepares options for many targets: what is trusted is read once.
+func (o Options) Ready() Options { return o.withDefaults() }
 
 // Probe looks at one target. It never fails: what went wrong is in the result.
 func Probe(ctx context.Context, t Target, o Options) Result {
@@ -137,7 +159,8 @@ func (r *Result) judge(h *handshake, o Options) {
 		}
 		return
 	}
-	r.goErr = verify.Go{Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now}.Verify()
+	chains, err := o.verifier.Go(verify.Go{Presented: h.certs, Host: r.Host, At: o.Now})
+	r.goErr = err
 	// What is verified comes before what is wrong with the rest of a handshake,
 	// except for a protocol that keeps Go's clients from seeing a certificate.
 	if h.err != nil && (r.goErr == nil || h.permissive) {
@@ -145,11 +168,13 @@ func (r *Result) judge(h *handshake, o Options) {
 	}
 	r.Go = &GoVerdict{OK: r.goErr == nil, Error: printable(r.goErr)}
 	if openSSLReads(h.certs) {
-		r.OpenSSL = openSSLVerdict(verify.OpenSSL{
-			Presented: h.certs, Trusted: o.Trusted, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
-		}.SClient())
+		r.OpenSSL = openSSLVerdict(o.verifier.SClient(verify.OpenSSL{
+			Presented: h.certs, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
+		}, chains))
 	}
-	r.Faults = chainFaults(h.certs, o.Trusted)
+	if !isFlawless(h.certs, chains) {
+		r.Faults = chainFaults(h.certs, o.Trusted)
+	}
 }
 
 // refuseClient notes that the server wants another client certificate.

@@ -9,9 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/crpki/crpki/pki"
@@ -27,219 +25,111 @@ type Registry struct {
 	// OK is true for 200 and for a 401 with a challenge: both mean that a client
 	// came through to a registry.
 	OK bool `json:"ok"`
+	// WebPage is true when the answer is HTML, as no registry has it, but the
+	// login page of a proxy. Clients do not mind, before they ask for an image.
+	WebPage bool `json:"webPage,omitempty"`
 	// Version is the header Docker-Distribution-Api-Version: "registry/2.0".
 	Version string `json:"apiVersion,omitempty"`
 	// Server is the header of that name: it may be a proxy's.
 	Server    string     `json:"server,omitempty"`
 	Challenge *Challenge `json:"challenge,omitempty"`
-	// Redirects are the URLs in between.
+	// Redirects are the URLs in between, without what follows a question mark.
 	Redirects []string `json:"redirects,omitempty"`
+	// Login is how a client logs in, when an image is asked for or somebody wants
+	// to.
+	Login *Login `json:"login,omitempty"`
 	// Error says why there was no answer, or what is wrong with it.
 	Error string `json:"error,omitempty"`
+
+	// status is the verdict that follows from Error; empty: the TLS is right, and
+	// it is no registry.
+	status Status
+	// evil: the challenge is what is wrong.
+	evil bool
 }
 
-// Challenge says how a client has to log in (RFC 9110, 11.6.1).
-type Challenge struct {
-	// Scheme is "Basic" or "Bearer".
-	Scheme string `json:"scheme"`
-	// Realm is where a token comes from, for Bearer a URL.
-	Realm   string `json:"realm,omitempty"`
-	Service string `json:"service,omitempty"`
-	Scope   string `json:"scope,omitempty"`
-}
-
-const (
-	// maxHeader and maxBody bound what is read of an answer, in bytes.
-	maxHeader = 64 << 10
-	maxBody   = 4 << 10
-	// maxRedirects is how many Go's clients follow.
-	maxRedirects = 10
-)
-
-// askRegistry sends GET /v2/ over the connection, without credentials, and
-// looks at every other host that a client would then go to.
+// askRegistry does what a client does before it pulls: GET /v2/ over the
+// connection, without credentials, then a look at the host that gives tokens.
+// Where an image is asked for, the login and the pull follow.
 func (r *Result) askRegistry(ctx context.Context, h *handshake, t Target, o Options) {
 	r.Registry = new(Registry)
-	at := &url.URL{Scheme: "https", Host: httpHost(r.Host, t.Port, "443"), Path: "/v2/"}
-	seen := []string{at.String()}
-	visited := map[string]bool{dialKey(at): true}
-	for {
-		r.Registry.URL = at.String()
-		answer, err := get(ctx, h, at)
-		if r.noteTicket(h); err != nil {
-			r.Registry.Error = printable(err)
-			if h.asked != nil && isRemoteAlert(err) && len(seen) == 1 {
-				r.refuseClient(err)
-			}
-			return
-		}
-		next := r.readAnswer(answer, at)
-		if next == nil {
-			break
-		}
-		if slices.Contains(seen, next.String()) {
-			r.Registry.Error = "a redirect loop: " + pki.Printable(next.String()) + " comes again"
-			return
-		}
-		if len(seen) > maxRedirects {
-			r.Registry.Error = fmt.Sprintf("stopped after %d redirects", maxRedirects)
-			return
-		}
-		seen = append(seen, next.String())
-		r.Registry.Redirects = append(r.Registry.Redirects, pki.Printable(next.String()))
-		if next.Scheme != "https" {
-			r.Registry.Error = "it redirects to plain HTTP"
-			return
-		}
-		hop, following := r.follow(ctx, next, "redirect", o, visited)
-		if following == nil {
-			return
-		}
-		defer following.close()
-		visited[dialKey(next)] = true
-		h, at = following, hop
+	v := &visit{
+		ctx: ctx, r: r, t: t, o: o, first: h, trusted: r.goErr == nil,
+		base: &url.URL{Scheme: "https", Host: httpHost(r.Host, t.Port, "443"), Path: "/"},
 	}
+	v.seen = map[string]bool{dialKey(v.base): true}
+	if !v.ping(h) || r.clientErr != nil {
+		return
+	}
+	var err error
 	if c := r.Registry.Challenge; c != nil && c.Scheme == "Bearer" {
-		r.visitRealm(ctx, c, o, visited)
+		err = v.visitRealm(c)
+	}
+	switch {
+	case t.Repository != "" && err != nil:
+		r.Image = &Image{Name: t.image(), Error: printable(err), status: statusOf(err)}
+	case t.Repository != "":
+		v.pull()
+	case o.Login && err == nil:
+		v.logIn()
 	}
 }
 
-// follow opens a connection to where a redirect leads. A host that was not
-// looked at before is judged, as an endpoint.
-func (r *Result) follow(ctx context.Context, next *url.URL, role string, o Options, visited map[string]bool) (*url.URL, *handshake) {
-	o = o.elsewhere(r.Address)
-	target, err := ParseTarget(next.Scheme + "://" + next.Host)
+// ping sends GET /v2/ and notes what comes. It is false when no answer does.
+func (v *visit) ping(h *handshake) bool {
+	g := v.r.Registry
+	a, trail, err := v.fetch(call{url: v.base.JoinPath("v2/"), limit: maxBody, role: "redirect"})
+	v.r.noteTicket(h)
+	g.URL, g.Redirects = trail.last(), trail.hops
 	if err != nil {
-		r.Registry.Error = "it redirects to " + pki.Printable(next.Host) + ": " + err.Error()
-		return nil, nil
+		g.Error, g.status = printable(err), statusOf(err)
+		if h.asked != nil && isRemoteAlert(err) && len(g.Redirects) == 0 {
+			v.r.refuseClient(err)
+		}
 	}
-	if visited[dialKey(next)] && target.Host == r.Host {
-		o.ServerName = r.Host
+	if a.status != 0 {
+		g.read(a)
 	}
-	endpoint, h := observe(ctx, target, o)
-	if !visited[dialKey(next)] {
-		endpoint.Role = role
-		r.Endpoints = append(r.Endpoints, endpoint)
+	return err == nil
+}
+
+// read keeps what an answer to GET /v2/ says.
+func (g *Registry) read(a answer) {
+	g.Status = a.status
+	g.Version = headerText(a.header, "Docker-Distribution-Api-Version")
+	g.Server = headerText(a.header, "Server")
+	if a.status == http.StatusUnauthorized {
+		g.Challenge = bestChallenge(a.header.Values("WWW-Authenticate"))
 	}
-	if h.err != nil {
-		r.Registry.Error = fmt.Sprintf("it redirects to %s: %s", target.Address(), endpoint.Verdict)
-		h.close()
-		return nil, nil
+	g.WebPage = a.status == http.StatusOK && strings.HasPrefix(a.header.Get("Content-Type"), "text/html")
+	g.OK = g.Error == "" && (a.status == http.StatusOK || g.Challenge != nil)
+	switch {
+	case g.Error != "" || g.OK:
+	case a.status == http.StatusUnauthorized:
+		g.Error = "GET /v2/ is answered with 401 Unauthorized, without saying how to log in: no registry, or a proxy in front of it"
+	default:
+		g.Error = fmt.Sprintf("GET /v2/ is answered with %d %s: no registry, or a proxy in front of it", a.status, http.StatusText(a.status))
 	}
-	return next, h
 }
 
 // visitRealm looks at the TLS of the host that gives tokens. Nothing is sent
 // there.
-func (r *Result) visitRealm(ctx context.Context, c *Challenge, o Options, visited map[string]bool) {
-	realm, err := url.Parse(c.Realm)
-	if err != nil || realm.Host == "" || realm.Scheme != "https" && realm.Scheme != "http" {
-		r.Registry.Error = "the realm of its challenge is no URL"
-		return
-	}
-	if realm.Scheme == "http" {
-		r.Registry.Error = "the realm of its challenge is plain HTTP: credentials would be sent in clear"
-		return
-	}
-	if visited[dialKey(realm)] {
-		return
-	}
-	target, err := ParseTarget("https://" + realm.Host)
+func (v *visit) visitRealm(c *Challenge) error {
+	g := v.r.Registry
+	realm, err := v.realm(c)
 	if err != nil {
-		r.Registry.Error = "the realm of its challenge: " + err.Error()
-		return
+		g.Error, g.status, g.evil = printable(err), Unusable, true
+		return err
 	}
-	endpoint, h := observe(ctx, target, o.elsewhere(r.Address))
+	if v.seen[dialKey(realm)] {
+		return nil
+	}
+	h, _, err := v.connect(realm, "token realm")
 	h.close()
-	endpoint.Role = "token realm"
-	r.Endpoints = append(r.Endpoints, endpoint)
-}
-
-// elsewhere are the options for a host that the server at address names: it
-// may not send us to this machine or its links, unless it is there itself.
-func (o Options) elsewhere(address string) Options {
-	o.ServerName, o.TLSOnly, o.Protocols = "", true, false
-	from, err := netip.ParseAddrPort(address)
-	if err != nil || !isLocal(from.Addr()) {
-		o.noLocal = true
+	if err != nil && !v.seen[dialKey(realm)] { // a host that cannot be
+		g.Error, g.status, g.evil = printable(err), Unusable, true
 	}
-	return o
-}
-
-func dialKey(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-	}
-	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
-}
-
-// httpHost is what a client writes behind "Host:".
-func httpHost(host, port, usual string) string {
-	if port != usual {
-		return net.JoinHostPort(host, port)
-	}
-	if strings.Contains(host, ":") {
-		return "[" + host + "]"
-	}
-	return host
-}
-
-// answer is an HTTP response, as much of it as is looked at.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// get sends one request over the connection of h, by the protocol that ALPN
-// chose.
-func get(ctx context.Context, h *handshake, u *url.URL) (answer, error) {
-	transport := &http.Transport{
-		DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return h.conn, nil },
-		ForceAttemptHTTP2:      true,
-		DisableKeepAlives:      true,
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: maxHeader,
-	}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-	if err != nil {
-		return answer{}, err
-	}
-	request.Header.Set("User-Agent", "crpki")
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return answer{}, err
-	}
-	h.close() // before the body is closed, which might drain it
-	response.Body.Close()
-	return answer{status: response.StatusCode, header: response.Header}, nil
-}
-
-// readAnswer keeps what an answer says, and gives where it redirects to.
-func (r *Result) readAnswer(a answer, at *url.URL) (next *url.URL) {
-	g := r.Registry
-	g.Status = a.status
-	g.Version = headerText(a.header, "Docker-Distribution-Api-Version")
-	g.Server = headerText(a.header, "Server")
-	if location := a.header.Get("Location"); location != "" && a.status >= 300 && a.status < 400 {
-		u, err := at.Parse(location)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			g.Error = "it redirects to what is no URL"
-			return nil
-		}
-		u.User, u.Fragment = nil, ""
-		return u
-	}
-	if a.status == http.StatusUnauthorized {
-		g.Challenge = bestChallenge(a.header.Values("WWW-Authenticate"))
-	}
-	g.OK = a.status == http.StatusOK || g.Challenge != nil
-	if !g.OK {
-		g.Error = fmt.Sprintf("GET /v2/ is answered with %d %s: no registry, or a proxy in front of it", a.status, http.StatusText(a.status))
-	}
-	return nil
+	return err
 }
 
 // headerText is a header as it can be shown.
@@ -247,79 +137,6 @@ func headerText(h http.Header, name string) string {
 	const most = 200
 	text := h.Get(name)
 	return pki.Printable(text[:min(len(text), most)])
-}
-
-// bestChallenge takes Bearer before Basic, as clients do.
-func bestChallenge(values []string) *Challenge {
-	var best *Challenge
-	for _, v := range values {
-		c := parseChallenge(v)
-		switch {
-		case c == nil:
-		case strings.EqualFold(c.Scheme, "bearer"):
-			c.Scheme = "Bearer"
-			return c
-		case strings.EqualFold(c.Scheme, "basic") && best == nil:
-			c.Scheme = "Basic"
-			best = c
-		}
-	}
-	return best
-}
-
-// parseChallenge reads one challenge: a scheme, then name="value" pairs. What
-// follows the first fault is left out.
-func parseChallenge(text string) *Challenge {
-	text = text[:min(len(text), maxBody)]
-	scheme, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	if scheme == "" || strings.ContainsAny(scheme, `",=`) {
-		return nil
-	}
-	c := &Challenge{Scheme: scheme}
-	for {
-		name, after, ok := strings.Cut(strings.TrimLeft(rest, ", \t"), "=")
-		if !ok {
-			return c
-		}
-		var value string
-		if value, rest, ok = challengeValue(after); !ok {
-			return c
-		}
-		value = pki.Printable(value)
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "realm":
-			c.Realm = value
-		case "service":
-			c.Service = value
-		case "scope":
-			c.Scope = value
-		}
-	}
-}
-
-// challengeValue takes a token or a quoted string off s (RFC 9110, 5.6.4).
-func challengeValue(s string) (value, rest string, ok bool) {
-	s = strings.TrimLeft(s, " \t")
-	if !strings.HasPrefix(s, `"`) {
-		i := strings.IndexAny(s, ", \t")
-		if i < 0 {
-			i = len(s)
-		}
-		return s[:i], s[i:], true
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
-			return b.String(), s[i+1:], true
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-			fallthrough
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return "", "", false
 }
 
 func isRemoteAlert(err error) bool {
@@ -366,7 +183,7 @@ func (r *Result) plain(ctx context.Context, t Target, o Options) {
 		return
 	}
 	r.Registry = &Registry{URL: at.String()}
-	r.readAnswer(a, at)
+	r.Registry.read(a)
 	r.Status, r.Verdict = NotTLS, "plain HTTP: nothing is encrypted, and nobody knows who answers"
 	r.Cause = "Go's clients take such a registry only where their configuration says so for its host"
 	r.Fix = "crpki gen --" + r.nameFlag() + " " + r.Host + ", then give the server its certificate and key"

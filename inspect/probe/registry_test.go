@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -86,12 +87,25 @@ func TestRegistry(t *testing.T) {
 			[]string{"token realm"},
 		},
 		{
-			"the realm is a metadata address", challenge(`Bearer realm="http://169.254.169.254/token"`), Trusted, "trusted, but the registry sends clients where they should not log in",
+			"the realm is a metadata address", challenge(`Bearer realm="http://169.254.169.254/token"`), Unusable, "trusted, but the registry sends clients where they should not log in",
 			Registry{
 				Status: 401, OK: true, Version: "registry/2.0", Challenge: &Challenge{Scheme: "Bearer", Realm: "http://169.254.169.254/token"},
-				Error: "the realm of its challenge is plain HTTP: credentials would be sent in clear",
+				Error:  "the realm of its challenge is 169.254.169.254, an address of this machine or of its link, as a cloud's metadata has: nobody should log in there",
+				status: Unusable, evil: true,
 			},
 			nil,
+		},
+		{
+			"the realm is plain HTTP", challenge(`Bearer realm="http://10.0.0.1/token"`), Unusable, "trusted, but the registry sends clients where they should not log in",
+			Registry{
+				Status: 401, OK: true, Version: "registry/2.0", Challenge: &Challenge{Scheme: "Bearer", Realm: "http://10.0.0.1/token"},
+				Error: "the realm of its challenge is plain HTTP: credentials would be sent in clear", status: Unusable, evil: true,
+			},
+			nil,
+		},
+		{
+			"a web page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<!DOCTYPE html><h1>Welcome</h1>") },
+			Trusted, "trusted", Registry{Status: 200, OK: true, WebPage: true}, nil,
 		},
 		{
 			"no registry", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, Trusted, "trusted, but no registry answers",
@@ -101,8 +115,8 @@ func TestRegistry(t *testing.T) {
 		{
 			"a redirect to plain HTTP", func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, "http://127.0.0.1:1/v2/", http.StatusFound)
-			}, Trusted, "trusted, but no registry answers",
-			Registry{Status: 302, Redirects: []string{"http://127.0.0.1:1/v2/"}, Error: "it redirects to plain HTTP"},
+			}, Unusable, "trusted, but no registry answers",
+			Registry{Status: 302, Redirects: []string{"http://127.0.0.1:1/v2/"}, Error: "it redirects to plain HTTP", status: Unusable},
 			nil,
 		},
 		{
@@ -112,7 +126,8 @@ func TestRegistry(t *testing.T) {
 						return
 					}
 				}
-			}, Trusted, "trusted", Registry{Status: 200, OK: true}, nil,
+			}, Unusable, "trusted, but no registry answers",
+			Registry{Status: 200, Error: "its answer to GET /v2/ has no end: more than 64 KiB came", status: Unusable}, nil,
 		},
 	}
 	for _, tt := range tests {
@@ -171,12 +186,22 @@ func TestRedirects(t *testing.T) {
 
 // TestElsewhere: a server may not send us to this machine or its links.
 func TestElsewhere(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "localhost"} {
+	for _, host := range []string{
+		"127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "localhost", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
+		"fd00:ec2::254", "100.100.100.200",
+	} {
 		o := Options{}.elsewhere("10.96.0.50:443").withDefaults()
 		_, _, err := o.dial(t.Context(), Target{Host: host, Port: "1"})
 		assert.ErrorIs(t, err, errLocal, host)
+		o.Proxy = func(string) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
+		_, _, err = o.dial(t.Context(), Target{Host: host, Port: "1"})
+		assert.ErrorIs(t, err, errLocal, "%s through a proxy", host)
 	}
-	assert.False(t, Options{}.elsewhere("127.0.0.1:5000").noLocal, "it is there itself")
+	here := Options{}.elsewhere("127.0.0.1:5000")
+	for host, forbidden := range map[string]bool{"127.0.0.1": false, "::1": false, "169.254.169.254": true, "10.0.0.1": false} {
+		assert.Equal(t, forbidden, here.forbids(netip.MustParseAddr(host)), "from a server on this machine to %s", host)
+	}
+	assert.False(t, Options{}.forbids(netip.MustParseAddr("127.0.0.1")), "the user may go anywhere")
 }
 
 // TestPlain looks at targets that were given as http://.

@@ -25,6 +25,8 @@ const (
 	Refused     Status = "refused"
 	NotTLS      Status = "not-tls"
 	Unreachable Status = "unreachable"
+	// Unusable: the TLS is right, and still no client can pull.
+	Unusable Status = "unusable"
 )
 
 // Result is all that is shown of one target. Its JSON form is documented and
@@ -59,7 +61,10 @@ type Result struct {
 	Protocols []Protocol `json:"protocols,omitempty"`
 	// Registry is the answer to GET /v2/.
 	Registry *Registry `json:"registry,omitempty"`
-	// Role says why an endpoint was looked at: "token realm", "redirect".
+	// Image is what a pull met, where an image was asked for.
+	Image *Image `json:"image,omitempty"`
+	// Role says why an endpoint was looked at: "token realm", "redirect",
+	// "manifest redirect", "blob redirect".
 	Role string `json:"role,omitempty"`
 	// Endpoints are the other hosts to which a client would go.
 	Endpoints []Result `json:"endpoints,omitempty"`
@@ -104,6 +109,9 @@ type Protocol struct {
 type ClientRequest struct {
 	// CAs are the subjects of the authorities that it takes; none: it does not say.
 	CAs []string `json:"cas"`
+	// NotShown says why Go's clients do not show the client certificate that
+	// they have: it is of another CA than those.
+	NotShown string `json:"notShown,omitempty"`
 	// Refused is what the server said to the certificate, or to none.
 	Refused string `json:"refused,omitempty"`
 }
@@ -173,7 +181,7 @@ func (r *Result) describe(h *handshake) {
 		r.TLS.SessionTicket = &given
 	}
 	if h.asked != nil {
-		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs)}
+		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs), NotShown: printable(h.notShown)}
 	}
 }
 

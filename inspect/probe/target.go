@@ -66,7 +66,7 @@ func ParseTarget(text string) (Target, error) {
 		}
 		t.Host = name.Value
 	}
-	return t, t.image(rest, path)
+	return t, t.readImage(rest, path)
 }
 
 // scheme takes the scheme off, and what follows the path of a URL.
@@ -118,35 +118,47 @@ func (t *Target) splitPort(authority string) (host string, err error) {
 	return host, nil
 }
 
-// image keeps what follows the host as repository and reference, when it is
-// one: the path of a URL may be anything.
-func (t *Target) image(whole, path string) error {
-	isURL := strings.Contains(t.Text, "://")
+// readImage takes what follows the host for an image, unless it is a URL of the
+// web, whose path may be anything.
+func (t *Target) readImage(whole, path string) error {
+	scheme, _, isURL := strings.Cut(t.Text, "://")
+	isWeb := isURL && !strings.EqualFold(scheme, "docker") && !strings.EqualFold(scheme, "oci")
 	path = strings.TrimSuffix(path, "/")
-	if path == "" || isURL && (path == "v2" || strings.HasPrefix(path, "v2/")) {
+	if path == "" || isWeb {
 		return nil
 	}
 	if _, err := strconv.ParseUint(path, 10, 8); err == nil && !isURL {
 		return fmt.Errorf("%q is a network, not a host", whole)
 	}
-	repository, reference := path, "latest"
-	if name, digest, ok := strings.Cut(path, "@"); ok {
+	return t.SetImage(path)
+}
+
+// SetImage has an image asked for: NAME, NAME:TAG or NAME@DIGEST at the target.
+func (t *Target) SetImage(text string) error {
+	repository, reference := text, "latest"
+	if name, digest, ok := strings.Cut(text, "@"); ok {
 		repository, reference = name, digest
 		if i := strings.LastIndexByte(name, ':'); i >= 0 {
 			repository = name[:i]
 		}
-	} else if i := strings.LastIndexByte(path, ':'); i >= 0 {
-		repository, reference = path[:i], path[i+1:]
+	} else if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		repository, reference = text[:i], text[i+1:]
 	}
 	if !isImagePart(repository, "abcdefghijklmnopqrstuvwxyz0123456789._-/") || !isImagePart(reference, referenceCharacters) {
-		if isURL {
-			return nil
-		}
 		return errors.New("not an image reference: HOST/NAME:TAG, the name in lower case")
 	}
 	t.Repository, t.Reference = repository, reference
+	if t.Host == "docker.io" || t.Host == "index.docker.io" { // clients know better
+		t.Host = dockerHub
+		if !strings.Contains(repository, "/") {
+			t.Repository = "library/" + repository
+		}
+	}
 	return nil
 }
+
+// dockerHub is where clients find what is at docker.io.
+const dockerHub = "registry-1.docker.io"
 
 const referenceCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:+"
 

@@ -53,11 +53,28 @@ func (r *Result) trusted(o Options) {
 		r.Fix = "crpki renew FILE"
 		return
 	}
-	if g := r.Registry; g != nil && g.Error != "" {
+	r.usable()
+}
+
+// usable says what else keeps a client from pulling, though TLS is right.
+func (r *Result) usable() {
+	g := r.Registry
+	switch {
+	case g == nil:
+	case g.evil:
+		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients where they should not log in", g.Error
+	case g.Error != "":
 		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
-		if g.OK {
-			r.Verdict = "trusted, but the registry sends clients where they should not log in"
+		if g.status != "" {
+			r.Status = g.status
 		}
+	case r.Image != nil && !r.Image.OK:
+		r.Status, r.Verdict, r.Cause = r.Image.status, "trusted, but "+r.Image.Name+" cannot be pulled", r.Image.Error
+		if login := g.Login; login != nil && login.Source == "" && !login.OK {
+			r.Fix = "crpki probe " + r.again() + "/" + r.Image.Name + " --username NAME"
+		}
+	case r.Image == nil && g.Login != nil && !g.Login.OK:
+		r.Status, r.Verdict, r.Cause = Unusable, "trusted, but the login fails", g.Login.Error
 	}
 }
 
@@ -97,6 +114,7 @@ func (r *Result) unreachable(err error) {
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
 	case errors.Is(err, errLocal):
+		r.Status = Unusable
 		r.Verdict = "not followed to an address of this machine"
 	case isTimeout(err):
 		r.Verdict = "unreachable: no answer in time"
@@ -194,7 +212,7 @@ func (r *Result) refused(h *handshake, o Options) {
 	reason, cause, fix := r.goReason(h)
 	switch {
 	case r.clientRefused(h):
-		r.wantsClient(o)
+		r.wantsClient(h, o)
 		return
 	case r.goErr != nil && r.goErr == h.err: // not the chain, the handshake
 		r.Verdict = "refused by Go clients: " + reason
@@ -224,11 +242,17 @@ func (r *Result) clientRefused(h *handshake) bool {
 	}, func(alert string) bool { return strings.HasSuffix(text, "remote error: tls: "+alert) })
 }
 
-func (r *Result) wantsClient(o Options) {
+func (r *Result) wantsClient(h *handshake, o Options) {
 	if r.TLS != nil && r.TLS.ClientCertificate != nil {
 		r.TLS.ClientCertificate.Refused = printable(r.goErr)
 	}
 	r.Cause = "it answers: " + printable(r.goErr)
+	if h.notShown != nil {
+		r.Verdict = "refused by the server: it wants a client certificate, and not of the CA that yours is of"
+		r.Cause = "Go's clients do not show it: " + printable(h.notShown) + "; the server answers: " + printable(r.goErr)
+		r.Fix = "openssl verify -purpose sslclient -CAfile SERVERS_CLIENT_CA client.crt"
+		return
+	}
 	if o.ClientCert != nil {
 		r.Verdict = "refused by the server: it does not take the client certificate"
 		r.Fix = "openssl verify -purpose sslclient -CAfile SERVERS_CLIENT_CA client.crt"

@@ -34,32 +34,33 @@ func Unparsed(c pki.Cert) error {
 // Verify gives nil, or the error in the words of the Go release that crpki was
 // built with: "tls: failed to verify certificate: x509: …".
 func (g Go) Verify() error {
+	_, err := g.chains(func() *x509.CertPool { return poolOf(g.Trusted) })
+	return err
+}
+
+// chains verifies by the roots, which are not asked for when nothing depends on
+// them.
+func (g Go) chains(roots func() *x509.CertPool) ([][]*x509.Certificate, error) {
 	if len(g.Presented) == 0 {
-		return errors.New("tls: received empty certificates message")
+		return nil, errors.New("tls: received empty certificates message")
 	}
 	// crypto/tls refuses the whole handshake when one certificate of the message
 	// does not parse (handshake_client.go, verifyServerCertificate).
 	intermediates := x509.NewCertPool()
 	for i, c := range g.Presented {
 		if c.Err != nil {
-			return fmt.Errorf("tls: failed to parse certificate from server: %w", Unparsed(c))
+			return nil, fmt.Errorf("tls: failed to parse certificate from server: %w", Unparsed(c))
 		}
 		if i > 0 {
 			intermediates.AddCert(c.X509)
 		}
 	}
-	roots := x509.NewCertPool()
-	for _, c := range g.Trusted {
-		if c.X509 != nil {
-			roots.AddCert(c.X509)
-		}
-	}
-	_, err := g.Presented[0].X509.Verify(x509.VerifyOptions{
-		DNSName: strings.TrimSuffix(strings.TrimPrefix(g.Host, "["), "]"), Roots: roots,
+	chains, err := g.Presented[0].X509.Verify(x509.VerifyOptions{
+		DNSName: strings.TrimSuffix(strings.TrimPrefix(g.Host, "["), "]"), Roots: roots(),
 		Intermediates: intermediates, CurrentTime: g.At,
 	})
 	if err != nil {
-		return fmt.Errorf("tls: failed to verify certificate: %w", err)
+		return nil, fmt.Errorf("tls: failed to verify certificate: %w", err)
 	}
-	return nil
+	return chains, nil
 }

@@ -5,6 +5,7 @@ package verify
 
 import (
 	"bytes"
+	"crypto/x509"
 	"slices"
 	"time"
 
@@ -45,6 +46,11 @@ type OpenSSL struct {
 	MaxDepth *int
 	// IgnoreTime is -no_check_time, CheckSelfSigned -check_ss_sig.
 	IgnoreTime, CheckSelfSigned bool
+
+	// anchors gives Trusted, read already; nil: it has not been. verified are
+	// chains whose signatures crypto/x509 has verified.
+	anchors  func() []*certificate
+	verified [][]*x509.Certificate
 }
 
 // Problem is one error that OpenSSL reports.
@@ -137,8 +143,10 @@ func (o OpenSSL) run(goOn func(Code) bool) Verdict {
 			Unreadable: slices.DeleteFunc(slices.Clone(o.Presented), func(c pki.Cert) bool { return decodes(c.Raw) }),
 		}
 	}
-	for _, c := range o.Trusted {
-		v.trusted = append(v.trusted, parseCertificate(c))
+	if o.anchors != nil {
+		v.trusted = o.anchors()
+	} else {
+		v.trusted = parseCertificates(o.Trusted)
 	}
 	v.chain = []*certificate{parseCertificate(o.Presented[0])}
 	v.untrusted = 1
@@ -585,6 +593,9 @@ func (v *verification) checkSignature(issuer, subject *certificate, n int) bool 
 		if !v.report(CodeKeyusageNoCertsign, issuerDepth) {
 			return false
 		}
+	}
+	if v.isVerified(subject, issuer) {
+		return true
 	}
 	ok, decodable := subject.signedBy(issuer)
 	if !decodable {

@@ -83,6 +83,7 @@ func TestPKITS(t *testing.T) {
 			agreed++
 		}
 		assertGoSays(t, c.Name, presented, root, at)
+		assertSharedSaysTheSame(t, c.Name, OpenSSL{Presented: presented, Trusted: []pki.Cert{root}, At: at, AuthLevel: 2})
 	}
 	t.Logf("%d of %d paths agree", agreed, ran)
 	assert.Greater(t, ran, 200)
