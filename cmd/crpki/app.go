@@ -35,6 +35,7 @@ func commands(e *env) []*cli.Command {
 		verifyCommand(e),
 		probeCommand(e),
 		serveCommand(e),
+		explainCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),
