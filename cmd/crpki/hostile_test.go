@@ -215,7 +215,7 @@ var hostileUses = []string{
 
 // told are the commands that tell in their report, on standard output, what they
 // cannot read.
-var told = []string{"lint"}
+var told = []string{"lint", "explain"}
 
 // TestHostileUsesAreComplete demands a place in hostileUses for each flag that
 // takes a file, and each command that takes one as its argument.

@@ -1,0 +1,60 @@
+package explain
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sample is a message with what it says: real ones with the thread in which
+// someone asked for help, and others that were made by a client on purpose.
+type sample struct {
+	Message string `json:"message"`
+	Cause   Cause  `json:"cause"`
+	// Ambiguous are other causes that the text alone allows.
+	Ambiguous []Cause `json:"ambiguous"`
+	Detail    string  `json:"detail"`
+	Host      string  `json:"host"`
+	Role      Role    `json:"role"`
+	Client    string  `json:"client"`
+	Source    string  `json:"source"`
+}
+
+func (s sample) says(c Cause) bool { return c == s.Cause || slices.Contains(s.Ambiguous, c) }
+
+func samples(t testing.TB, path string) (all []sample) {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		var s sample
+		require.NoError(t, json.Unmarshal(in.Bytes(), &s))
+		all = append(all, s)
+	}
+	require.NoError(t, in.Err())
+	return all
+}
+
+// TestPullErrors: real messages, of which none may be told wrongly. What is
+// wrong here sends someone to mend what is not broken.
+func TestPullErrors(t *testing.T) {
+	all := samples(t, "testdata/pull-errors.jsonl")
+	require.Greater(t, len(all), 110)
+	for _, s := range all {
+		e := Message(s.Message)
+		assert.True(t, s.says(e.Cause), "%s, not %s: %s", e.Cause, s.Cause, s.Message)
+		assert.Equal(t, s.Host, e.Host, s.Message)
+		assert.Equal(t, s.Role, e.Role, s.Message)
+		for _, a := range s.Ambiguous {
+			assert.True(t, e.Cause == a || slices.Contains(e.Alternatives, a), "%s is possible too: %s", a, s.Message)
+		}
+	}
+}

@@ -1,0 +1,465 @@
+package explain
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Role is what a host is in a pull.
+type Role string
+
+// The roles. A registry is also what a message names when nothing shows that it
+// is something else.
+const (
+	Registry Role = "registry"
+	Token    Role = "token"  // gives tokens, where the registry sends clients
+	Blob     Role = "blob"   // has the layers, where the registry redirects to
+	Mirror   Role = "mirror" // is asked in place of the registry
+	ProxyHop Role = "proxy"
+)
+
+// reference is a URL, or another form of words that names a host.
+type reference struct {
+	span
+	host string
+	// url is what follows the host, up to its end: path and query.
+	url string
+	// kind orders what names a host: a URL that was asked for says more than an
+	// image.
+	kind refKind
+	role Role
+}
+
+type refKind uint8
+
+const (
+	asked refKind = iota // a URL
+	named                // a host that words name
+)
+
+// pointers are URLs that messages print for people to read: no host of a pull.
+var pointers = []string{
+	"aka.ms", "access.redhat.com", "www.docker.com", "docs.docker.com", "docker.com", "curl.se", "curl.haxx.se", "go.dev", "golang.org", "pkg.go.dev", "github.com", "kubernetes.io", "docs.microsoft.com", "learn.microsoft.com", "nodejs.org", "urllib3.readthedocs.io", "www.openssl.org", "docs.openssl.org",
+	"docs.github.com", "docs.gitlab.com", "cloud.google.com", "docs.aws.amazon.com", "www.oracle.com", "docs.rs", "hub.docker.com", "en.wikipedia.org", "support.microsoft.com", "bugzilla.redhat.com", "bugs.python.org", "pip.pypa.io", "packages.debian.org", "helm.sh", "containerd.io", "stackoverflow.com", "forums.docker.com", "go.microsoft.com", "example.invalid",
+}
+
+// naming is how words name a host. What stands behind them is it, up to what
+// cannot be in one.
+var naming = []struct {
+	words string
+	role  Role
+}{
+	{"pinging container registry ", ""},
+	{"pinging docker registry ", ""},
+	{"error pinging docker registry ", ""},
+	{"dial tcp: lookup ", ""},
+	{"lookup ", ""},
+	{"proxyconnect tcp: dial tcp ", ProxyHop},
+	{"proxyconnect tcp: dial tcp: lookup ", ProxyHop},
+	{"socks connect tcp ", ProxyHop},
+	{"Could not resolve proxy: ", ProxyHop},
+	{"Could not resolve host: ", ""},
+	{"Couldn't resolve host ", ""},
+	{"Could not resolve hostname ", ""},
+	{"Failed to connect to ", ""},
+	{"unable to resolve host address ", ""},
+	{"getaddrinfo ENOTFOUND ", ""},
+	{"getaddrinfo EAI_AGAIN ", ""},
+	{"connect ECONNREFUSED ", ""},
+	{"connect ETIMEDOUT ", ""},
+	{"connect EHOSTUNREACH ", ""},
+	{"UnknownHostException: ", ""},
+	{"cannot verify ", ""},
+	{"The certificate of ", ""},
+	{"requested host name ", ""},
+	{"target host name ", ""},
+	{"target ipv4 address ", ""},
+	{"target ipv6 address ", ""},
+	{"Connecting to ", ""},
+	{"ConnectionPool(host=", ""},
+	{"Cannot connect to host ", ""},
+	{"Failed to resolve ", ""},
+	{"is not valid for ", ""},
+	{"cannot validate certificate for ", ""},
+	{"but wanted to match ", ""},
+	{"but none matched ", ""},
+	{"matching IP address ", ""},
+	{"No subject alternative DNS name matching ", ""},
+	{"No name matching ", ""},
+	{"altnames: Host: ", ""},
+	{"altnames: IP: ", ""},
+	{"doesn't match hostname ", ""},
+	{"certificate not valid for name ", ""},
+	{"authenticating creds for ", ""},
+	{"logging into ", ""},
+	{"host not found in upstream ", ""},
+	{"upstream SSL certificate does not match ", ""},
+	{"Connection refused (", ""},
+	{"dialing ", ""},
+	{"connecting to ", ""},
+	{"dial tcp ", ""},
+	{"dial udp ", ""},
+	{"No such host is known. (", ""},
+	{"connect to ", ""},
+	{"hostname ", ""},
+	{"login attempt to ", ""},
+	{"failed to lookup address information: ", ""},
+	{"Failed to connect to host ", ""},
+	{"client connected to ", ""},
+	{"error connecting to ", ""},
+	{"connection to ", ""},
+	{"Host: ", ""},
+}
+
+// references finds all that names a host.
+func references(clean []byte) []reference {
+	refs := urls(clean)
+	lower := bytes.ToLower(clean)
+	for _, n := range naming {
+		words := []byte(strings.ToLower(n.words))
+		for from := 0; ; {
+			at := bytes.Index(lower[from:], words)
+			if at < 0 {
+				break
+			}
+			at += from
+			from = at + len(words)
+			if at > 0 && isWord(clean[at-1]) && isWord(words[0]) {
+				continue
+			}
+			host, end := hostAt(clean, from)
+			if host == "" || !plausible(host) {
+				continue
+			}
+			host += portWords(clean[end:])
+			if slices.ContainsFunc(refs, func(r reference) bool { return r.from == at && r.kind == named }) {
+				continue
+			}
+			refs = append(refs, reference{span: span{at, end}, host: host, kind: named, role: n.role})
+		}
+	}
+	slices.SortStableFunc(refs, func(a, b reference) int { return a.from - b.from })
+	return refs
+}
+
+// urls finds http and https URLs, except those printed for people to read.
+func urls(clean []byte) (refs []reference) {
+	for from := 0; ; {
+		at := bytes.Index(clean[from:], []byte("://"))
+		if at < 0 {
+			return refs
+		}
+		at += from
+		start := at
+		for start > 0 && isLetter(clean[start-1]) {
+			start--
+		}
+		from = at + 3
+		scheme := strings.ToLower(string(clean[start:at]))
+		if scheme != "http" && scheme != "https" && scheme != "oci" && scheme != "upstream" {
+			continue
+		}
+		begin := from
+		if user := bytes.IndexAny(clean[from:min(len(clean), from+200)], "@/ \"\n?"); user >= 0 && clean[from+user] == '@' {
+			begin += user + 1
+		}
+		host, end := hostAt(clean, begin)
+		if host == "" {
+			continue
+		}
+		stop := end
+		for stop < len(clean) && !bytes.ContainsRune([]byte(" \t\n\"'`<>|\\"), rune(clean[stop])) {
+			stop++
+		}
+		from = stop
+		if slices.Contains(pointers, strings.ToLower(hostOnly(host))) && !bytes.Contains(clean[end:stop], []byte("/v2/")) {
+			continue
+		}
+		refs = append(refs, reference{span: span{start, stop}, host: host, url: string(clean[end:stop]), kind: asked})
+	}
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// hostAt reads a host, with its port if it has one, and gives where it ends.
+// Names put in the place of real ones, <host>, count. A host that a line break
+// cut in two is joined.
+func hostAt(clean []byte, at int) (string, int) {
+	for at < len(clean) && (clean[at] == '"' || clean[at] == '\'' || clean[at] == '`' || clean[at] == '(') {
+		at++
+	}
+	end := at
+	if end < len(clean) && clean[end] == '[' {
+		to := bytes.IndexByte(clean[end:min(len(clean), end+64)], ']')
+		if to < 0 {
+			return "", at
+		}
+		if _, err := netip.ParseAddr(strings.Split(string(clean[end+1:end+to]), "%")[0]); err != nil {
+			return "", at
+		}
+		end += to + 1
+	} else {
+		end = hostChars(clean, end)
+	}
+	host := strings.TrimRight(string(clean[at:end]), ".-")
+	end = at + len(host)
+	if end+1 < len(clean) && clean[end] == '\n' {
+		if next := hostChars(clean, end+1); next > end+1 && next < len(clean) && (clean[next] == '/' || clean[next] == ':' && next+1 < len(clean) && isDigit(clean[next+1])) && bytes.HasPrefix(clean[max(0, at-3):], []byte("://")) {
+			host += string(clean[end+1 : next])
+			end = next
+		}
+	}
+	if port, n := portAt(clean[end:]); n > 0 && host != "" {
+		return host + port, end + n
+	}
+	return host, end
+}
+
+func hostChars(clean []byte, at int) int {
+	for at < len(clean) {
+		c := clean[at]
+		switch {
+		case isWord(c) || c == '.' || c == '-' || c >= 0x80:
+			at++
+		case c == '*' && at+1 < len(clean) && (clean[at+1] == '.' || clean[at+1] == '*'):
+			at++
+		case c == '<' || c == '{' || c == '$':
+			to := bytes.IndexAny(clean[at:min(len(clean), at+80)], ">} \n/\"")
+			if c == '$' {
+				at++
+				continue
+			}
+			if to < 0 || clean[at+to] != '>' && clean[at+to] != '}' {
+				return at
+			}
+			at += to + 1
+		default:
+			return at
+		}
+	}
+	return at
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// portAt reads ":5000" or ":<port>".
+func portAt(text []byte) (string, int) {
+	if len(text) < 2 || text[0] != ':' {
+		return "", 0
+	}
+	end := 1
+	if text[1] == '<' {
+		if to := bytes.IndexByte(text[:min(len(text), 40)], '>'); to > 0 {
+			return string(text[:to+1]), to + 1
+		}
+		return "", 0
+	}
+	for end < len(text) && end < 6 && isDigit(text[end]) {
+		end++
+	}
+	if end < len(text) && (isWord(text[end]) || text[end] == '.') {
+		// "xxxx:bbbb/v2/" is how people hide a port.
+		stop := end
+		for stop < len(text) && stop < 8 && isWord(text[stop]) {
+			stop++
+		}
+		if stop < len(text) && text[stop] == '/' && stop > 1 {
+			return string(text[:stop]), stop
+		}
+		return "", 0
+	}
+	if end == 1 {
+		return "", 0
+	}
+	return string(text[:end]), end
+}
+
+// portWords reads a port as curl and urllib3 print it: ", port=443", " port 443".
+func portWords(text []byte) string {
+	for _, words := range []string{", port=", "', port=", `", port=`, " port ", ", port "} {
+		if rest, ok := bytes.CutPrefix(text, []byte(words)); ok {
+			end := 0
+			for end < len(rest) && end < 5 && isDigit(rest[end]) {
+				end++
+			}
+			if port := string(rest[:end]); port != "" && port != "443" {
+				return ":" + port
+			}
+			return ""
+		}
+	}
+	return ""
+}
+
+// plausible is false for words that are no host.
+func plausible(host string) bool {
+	name := hostOnly(host)
+	return isIP(name) || strings.Contains(name, ".") && !strings.HasPrefix(name, ".") || name == "localhost" || strings.ContainsAny(host, ":<") || strings.Contains(name, "-")
+}
+
+// hostOnly is host without its port and brackets.
+func hostOnly(host string) string {
+	if strings.HasPrefix(host, "[") {
+		if to := strings.IndexByte(host, ']'); to > 0 {
+			return host[1:to]
+		}
+	}
+	if i := strings.LastIndexByte(host, ':'); i > 0 && strings.Count(host, ":") == 1 {
+		return host[:i]
+	}
+	return host
+}
+
+func isIP(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// intros stand before the name of an image.
+var intros = []string{
+	"Failed to pull image ", "Back-off pulling image ", "failed to pull and unpack image ", "failed to resolve reference ", "failed to resolve image ", "failed to pull image ", "Unable to fetch image ", "Error pulling and saving image ", "initializing source docker://", "docker://", "pull access denied for ", "PullImage ", "Container image ", "image pull failed for ", "failed to get sandbox image ", "Pulling image ", "error pulling image ", "pulling image ",
+	"manifest for ", "reading manifest ", "load metadata for ", "Trying to pull ", "Error: fetching manifest ", "Error: pulling ", "unable to find image ", "failed to pull ", "couldn't parse image reference ", "couldn't parse image name ", "Failed to apply default image tag ", "short-name ", "oci://", "GET image ", "repository name not known to registry ", "image=", "image ",
+}
+
+// image finds the image that was to be pulled.
+func image(clean []byte) string {
+	lower := bytes.ToLower(clean)
+	for _, intro := range intros {
+		words := []byte(strings.ToLower(intro))
+		for from := 0; ; {
+			at := bytes.Index(lower[from:], words)
+			if at < 0 {
+				break
+			}
+			from += at + len(words)
+			if at := from - len(words); at > 0 && isWord(clean[at-1]) && isWord(words[0]) {
+				continue
+			}
+			if name := imageAt(clean[from:]); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// imageAt reads an image name: it has a slash, a tag or a digest, else it could
+// be any word.
+func imageAt(text []byte) string {
+	quoted := len(text) > 0 && bytes.IndexByte([]byte("\"'`"), text[0]) >= 0
+	text = bytes.TrimLeft(text, "\"'`[(")
+	end := 0
+	for end < len(text) && (isWord(text[end]) || bytes.IndexByte([]byte("./:@-<>[]"), text[end]) >= 0) {
+		end++
+	}
+	name := strings.TrimRight(string(text[:end]), ".:/-[]")
+	// "image localhost:5000/app:1: error": the last colon is none of the name.
+	if len(name) < 2 || len(name) > 400 || strings.Contains(name, "://") || strings.HasPrefix(name, "/") {
+		return ""
+	}
+	if quoted || strings.ContainsAny(name, "/@") || strings.Contains(name, ":") && !strings.HasSuffix(name, ":") {
+		return name
+	}
+	return ""
+}
+
+// registryOf is the registry in an image's name, as Docker reads it.
+func registryOf(image string) string {
+	first, _, slash := strings.Cut(image, "/")
+	if slash && (strings.ContainsAny(first, ".:<") || first == "localhost") {
+		return first
+	}
+	if image == "" {
+		return ""
+	}
+	return "docker.io"
+}
+
+// locate fills in the host that failed: that of the URL nearest before the
+// words that tell of the failure, else the nearest behind, else what words name,
+// else the registry of the image.
+func (e *Explanation) locate(clean []byte, refs []reference, at span) {
+	own := registryOf(e.Image)
+	if e.Image == "" {
+		own = registryOf(image(clean))
+	}
+	if e.Cause == Proxy {
+		for _, r := range refs {
+			if r.role == ProxyHop {
+				e.Host, e.Role = r.host, ProxyHop
+				return
+			}
+		}
+	}
+	best := nearest(refs, at, asked)
+	if best == nil || e.Cause == DNS && namedLookup(refs, at) != nil && hostOnly(namedLookup(refs, at).host) != hostOnly(best.host) {
+		if n := namedLookup(refs, at); e.Cause == DNS && n != nil {
+			best = n
+		}
+	}
+	if best == nil {
+		best = nearest(refs, at, named)
+		// An address that was dialled is less than the name it stands for.
+		if best != nil && own != "" && isIP(hostOnly(best.host)) && !isIP(hostOnly(own)) && own != "docker.io" {
+			best = nil
+		}
+	}
+	if best == nil {
+		if own == "" && bytes.Contains(clean, []byte("docker.com/increase-rate-limit")) {
+			own = "docker.io"
+		}
+		if own != "" {
+			e.Host, e.Role = own, Registry
+		}
+		return
+	}
+	e.Host, e.Role = best.host, roleOf(*best, clean, own)
+}
+
+func namedLookup(refs []reference, at span) *reference {
+	for i := len(refs) - 1; i >= 0; i-- {
+		if r := &refs[i]; r.kind == named && r.from <= at.to && r.role == "" && !isIP(hostOnly(r.host)) {
+			return r
+		}
+	}
+	return nil
+}
+
+// nearest is the last reference of a kind before the failure, else the first
+// behind it.
+func nearest(refs []reference, at span, kind refKind) *reference {
+	for i := len(refs) - 1; i >= 0; i-- {
+		if refs[i].kind == kind && refs[i].from <= at.to && refs[i].role != ProxyHop {
+			return &refs[i]
+		}
+	}
+	for i := range refs {
+		if refs[i].kind == kind && refs[i].role != ProxyHop {
+			return &refs[i]
+		}
+	}
+	return nil
+}
+
+func roleOf(r reference, clean []byte, own string) Role {
+	path, query, _ := strings.Cut(r.url, "?")
+	before := clean[max(0, r.from-120):r.from]
+	switch {
+	case r.role != "":
+		return r.role
+	case strings.Contains(query, "ns="):
+		return Mirror
+	case strings.Contains(query, "service=") || strings.Contains(query, "scope=") || strings.Contains(query, "client_id=") || strings.HasSuffix(path, "/token") || strings.Contains(path, "/oauth2/") || bytes.Contains(before, []byte("token: ")):
+		return Token
+	case strings.Contains(path, "/v2/") && !strings.Contains(path, "/blobs/"):
+		if own != "" && own != r.host && hostOnly(own) != "docker.io" && !strings.HasPrefix(path, "/v2/?") {
+			return Mirror
+		}
+		return Registry
+	case hostOnly(r.host) != hostOnly(own) && (strings.Contains(path, "/blobs/") || strings.Contains(path, "sha256:") || strings.Contains(path, "/sha256/") || bytes.Contains(before, []byte("image configuration")) || bytes.Contains(before, []byte("failed to copy"))):
+		return Blob
+	}
+	return Registry
+}
