@@ -17,8 +17,8 @@ import (
 	"github.com/crpki/crpki/pki"
 )
 
-// aboutRegistry is the category of the flags that say what is deployed.
-const aboutRegistry = "Deployment"
+// aboutDeployment is the category of the flags that say what is deployed.
+const aboutDeployment = "Deployment"
 
 // Targets of values.
 const (
@@ -62,14 +62,14 @@ their owner alone, and none of these ever stands in an argument.`,
 			registryFlag("secret", "`NAME` of the Secret in the namespace of the release that holds certificate, key and CA"),
 			registryFlag("cluster-ip", "`ADDRESS` of the Service, which clients dial (service.clusterIP)"),
 			registryFlag("login-server", "DNS `NAME` by which clients dial as well (registryLoginServer)"),
-			&cli.StringFlag{Name: "connection-string-file", Usage: "take the connection string from `FILE` (- is standard input)", TakesFile: true, Category: aboutRegistry},
+			&cli.StringFlag{Name: "connection-string-file", Usage: "take the connection string from `FILE` (- is standard input)", TakesFile: true, Category: aboutDeployment},
 			registryFlag("connection-string-env", "take the connection string from the environment variable called `NAME`"),
 			registryFlag("storage-class", "`NAME` of the storage class (pvc.storageClassName)"),
 			registryFlag("storage-request", "`SIZE` of the volume: 250Gi (pvc.storageRequest)"),
-			&cli.IntFlag{Name: "replicas", Usage: "`NUMBER` of replicas of the chart for high availability (registry.replicas); they get a random registry.uploadSecret", Category: aboutRegistry},
-			&cli.StringSliceFlag{Name: "value", Usage: "another value, `KEY=VALUE`; what is behind the = is taken as it is", Category: aboutRegistry},
+			&cli.IntFlag{Name: "replicas", Usage: "`NUMBER` of replicas of the chart for high availability (registry.replicas); they get a random registry.uploadSecret", Category: aboutDeployment},
+			&cli.StringSliceFlag{Name: "value", Usage: "another value, `KEY=VALUE`; what is behind the = is taken as it is", Category: aboutDeployment},
 			registryFlag("under", "the values belong to the chart called `NAME` in one that has it as a part"),
-			&cli.StringFlag{Name: "namespace", Aliases: []string{"n"}, Usage: "`NAMESPACE` of the Helm release", Value: "connected-registry", Category: aboutRegistry},
+			&cli.StringFlag{Name: "namespace", Aliases: []string{"n"}, Usage: "`NAMESPACE` of the Helm release", Value: "connected-registry", Category: aboutDeployment},
 		}, issuanceFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "write to `FILE`, for helm-set a folder (named after the target if not given); - is standard output", TakesFile: true, Category: aboutFiles},
 			&cli.StringFlag{Name: "into", Usage: "change the values or settings in `FILE`, where comments and order stay, and keep a backup; - is standard input, to standard output", TakesFile: true, Category: aboutFiles},
@@ -82,7 +82,7 @@ their owner alone, and none of these ever stands in an argument.`,
 }
 
 func registryFlag(name, usage string) cli.Flag {
-	return &cli.StringFlag{Name: name, Usage: usage, Category: aboutRegistry}
+	return &cli.StringFlag{Name: name, Usage: usage, Category: aboutDeployment}
 }
 
 // valuesTargets is the table of targets for help.
