@@ -38,9 +38,17 @@ func (e *env) openCluster(c *cli.Context) (*cluster.Client, error) {
 	if timeout <= 0 {
 		return nil, usageErrorf("--request-timeout %v leaves no time: write 30s", timeout)
 	}
+	path := c.String("kubeconfig")
+	var kubeconfig []byte
+	if path != "" {
+		var err error
+		if kubeconfig, err = e.readFor("--kubeconfig", path); err != nil {
+			return nil, err
+		}
+	}
 	info, _ := debug.ReadBuildInfo()
 	k, err := cluster.Open(cluster.Options{
-		Kubeconfig: c.String("kubeconfig"), Context: c.String("context"), Timeout: timeout,
+		Kubeconfig: kubeconfig, Path: path, Context: c.String("context"), Timeout: timeout,
 		UserAgent: "crpki/" + newVersionInfo(version, commit, info).Version,
 		Warn:      func(text string) { e.warnf("the API server says: %s", text) },
 	})

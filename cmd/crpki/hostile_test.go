@@ -211,6 +211,17 @@ var hostileUses = []string{
 	"serve --cert certs/tls.crt --key BAD --for 1ms --listen 127.0.0.1:0",
 	"serve --cert certs/tls.crt --ca-file BAD --for 1ms --listen 127.0.0.1:0",
 	"serve --cert tls.p12 --password-file BAD --for 1ms --listen 127.0.0.1:0",
+	"secret registry-tls --from BAD",
+	"secret registry-tls --cert BAD --key certs/tls.key",
+	"secret registry-tls --cert certs/tls.crt --key BAD",
+	"secret registry-tls --cert certs/tls.crt --key certs/tls.key --ca BAD",
+	"secret registry-tls --cert locked/tls.crt --key locked/tls.key --password-file BAD",
+	"secret registry-tls --from certs --apply --kubeconfig BAD",
+	"secret get infra/registry-tls --kubeconfig BAD",
+	"secret list --kubeconfig BAD",
+	"pull-secret registry-pull --docker-config BAD",
+	"pull-secret registry-pull --registry reg --username puller --password-file BAD",
+	"pull-secret registry-pull --registry reg --username puller --password-file secret --apply --kubeconfig BAD",
 }
 
 // told are the commands that tell in their report, on standard output, what they

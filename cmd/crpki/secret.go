@@ -335,6 +335,9 @@ func (e *env) secretMaterial(c *cli.Context, p secretPaths) (pki.Material, error
 	if len(m.Certs) == 0 {
 		return m, usageErrorf("%s: there is no certificate in it", p.cert)
 	}
+	if first := m.Certs[0]; first.X509 == nil && !c.Bool("force") {
+		return m, withHint(usageErrorf("%s: %w", first.Origin, first.Err), "crpki lint "+shellQuote(p.cert))
+	}
 	if p.key != "" {
 		keys, err := e.decode(c, p.key)
 		if err != nil {
@@ -349,6 +352,9 @@ func (e *env) secretMaterial(c *cli.Context, p secretPaths) (pki.Material, error
 		}
 		if m.Anchors = slices.Concat(ca.Certs, ca.Anchors); len(m.Anchors) == 0 {
 			return m, usageErrorf("%s: there is no certificate in it", p.ca)
+		}
+		if first := m.Anchors[0]; first.X509 == nil && !c.Bool("force") {
+			return m, withHint(usageErrorf("%s: %w", first.Origin, first.Err), "crpki lint "+shellQuote(p.ca))
 		}
 		if len(ca.Keys) > 0 && p.ca != p.cert {
 			e.notef("%s: the private key in it stays out of the Secret", p.ca)

@@ -30,9 +30,12 @@ const DefaultTimeout = 30 * time.Second
 
 // Options say which cluster, and as whom.
 type Options struct {
-	// Kubeconfig is the path of a kubeconfig. Without one, those that KUBECONFIG
-	// lists count, then ~/.kube/config, then the service account of the pod.
-	Kubeconfig string
+	// Kubeconfig is the content of a kubeconfig, and Path where it was read:
+	// files that it names are looked for beside it. Without one, those that the
+	// variable KUBECONFIG lists count, then ~/.kube/config, then the service
+	// account of the pod.
+	Kubeconfig []byte
+	Path       string
 	// Context is the name of a context in it; without one, the current one counts.
 	Context string
 	// Timeout bounds each request; 0 means [DefaultTimeout].
@@ -57,15 +60,15 @@ func Open(o Options) (*Client, error) {
 	// client-go logs what its errors say as well.
 	klog.SetLogger(klog.Logger{})
 
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = o.Kubeconfig
-	rules.MigrationRules, rules.WarnIfAllMissing = nil, false
-	deferred := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
-	cfg, err := deferred.ClientConfig()
+	source, err := o.source()
 	if err != nil {
 		return nil, configError(o, err)
 	}
-	namespace, _, err := deferred.Namespace()
+	cfg, err := source.ClientConfig()
+	if err != nil {
+		return nil, configError(o, err)
+	}
+	namespace, _, err := source.Namespace()
 	if err != nil {
 		return nil, configError(o, err)
 	}
@@ -75,6 +78,30 @@ func Open(o Options) (*Client, error) {
 	}
 	c.namespace = namespace
 	return c, nil
+}
+
+// source is where client-go takes the cluster from.
+func (o Options) source() (clientcmd.ClientConfig, error) {
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
+	if o.Kubeconfig == nil {
+		rules := clientcmd.NewDefaultClientConfigLoadingRules()
+		rules.MigrationRules, rules.WarnIfAllMissing = nil, false
+		return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
+	}
+	config, err := clientcmd.Load(o.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range config.Clusters {
+		c.LocationOfOrigin = o.Path
+	}
+	for _, a := range config.AuthInfos {
+		a.LocationOfOrigin = o.Path
+	}
+	if err := clientcmd.ResolveLocalPaths(config); err != nil {
+		return nil, err
+	}
+	return clientcmd.NewNonInteractiveClientConfig(*config, o.Context, overrides, nil), nil
 }
 
 func newClient(cfg *rest.Config, o Options) (*Client, error) {

@@ -111,16 +111,29 @@ var errNoAnswer = errors.New("the answer is none of a Kubernetes API server: doe
 
 // configError says what is wrong with the kubeconfig.
 func configError(o Options, err error) error {
-	e := &Error{Kind: BadConfig, Detail: "kubeconfig: " + err.Error(), err: err}
+	e := &Error{Kind: BadConfig, Detail: "kubeconfig: " + oneLine(err), err: err}
 	switch {
-	case clientcmd.IsEmptyConfig(err) && o.Kubeconfig == "":
+	case clientcmd.IsEmptyConfig(err) && o.Kubeconfig == nil:
 		e.Detail = "there is no kubeconfig: KUBECONFIG and ~/.kube/config give none, and this is no pod of a cluster"
 	case clientcmd.IsContextNotFound(err) && o.Context != "":
 		e.Detail = fmt.Sprintf("the kubeconfig has no context %q", o.Context)
-	case o.Kubeconfig != "":
-		e.Detail = fmt.Sprintf("kubeconfig %s: %v", o.Kubeconfig, err)
+	case clientcmd.IsEmptyConfig(err):
+		e.Detail = fmt.Sprintf("kubeconfig %s: it names no cluster", o.Path)
+	case o.Kubeconfig != nil:
+		e.Detail = fmt.Sprintf("kubeconfig %s: %s", o.Path, oneLine(err))
 	}
 	return e
+}
+
+// oneLine is the beginning of an error: that of the decoder lists all that it
+// has tried.
+func oneLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	const most = 300
+	if len(line) > most {
+		line = line[:most] + "…"
+	}
+	return line
 }
 
 // explain gives err its kind. A context that ended is told as such.
