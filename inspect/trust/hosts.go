@@ -257,7 +257,7 @@ func (l hostsLookup) endpoint(h hostEntry, found hostsFound) (Endpoint, *Failure
 func (l hostsLookup) manifest(e Endpoint) string { return manifestOf(e, l.ref, l.namespace) }
 
 func manifestOf(e Endpoint, r Reference, namespace string) string {
-	at := e.Path + "/" + r.Path() + "/manifests/" + r.Object()
+	at := path.Join("/", e.Path, r.Path(), "manifests", r.Object())
 	if e.Mirror {
 		at += "?ns=" + url.QueryEscape(namespace)
 	}
