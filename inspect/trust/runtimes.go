@@ -4,6 +4,6 @@ package trust
 // first, then the commands.
 func Runtimes() []Runtime {
 	return []Runtime{
-		ContainerdItself(), K3s(), RKE2(), MicroK8s(), Talos(), CRIO, Podman, Skopeo, Buildah, Ctr{}, Nerdctl{},
+		Docker, ContainerdItself(), K3s(), RKE2(), MicroK8s(), Talos(), CRIO, Podman, Skopeo, Buildah, Ctr{}, Nerdctl{},
 	}
 }
