@@ -33,7 +33,7 @@ A node is its root file system: the running one, a mounted copy, or a snapshot
 that "crpki trust snapshot" made. Nothing of it is run, and no link in it leads
 out of it.`,
 		Subcommands: []*cli.Command{
-			trustCheckCommand(e), trustShowCommand(e), trustListCommand(e),
+			trustCheckCommand(e), trustShowCommand(e), trustListCommand(e), trustInstallCommand(e), trustUninstallCommand(e),
 		},
 	}
 }
@@ -55,16 +55,22 @@ type surveyed struct {
 
 // survey finds the runtimes that --runtime names, or all that are there.
 func (e *env) survey(c *cli.Context, n *trust.Node) ([]surveyed, error) {
+	return e.surveyOf(n, c.String("root"), c.StringSlice("runtime"))
+}
+
+func (e *env) surveyOf(n *trust.Node, root string, wanted []string) ([]surveyed, error) {
 	var found []surveyed
-	wanted := c.StringSlice("runtime")
 	if len(wanted) == 0 || len(wanted) == 1 && wanted[0] == "auto" {
 		for _, r := range trust.Runtimes() {
+			if r.Name() == "ctr" {
+				continue // a tool without configuration: it says nothing about the node
+			}
 			for _, i := range r.Detect(n) {
 				found = append(found, surveyed{r, i})
 			}
 		}
 		if len(found) == 0 {
-			return nil, withHint(usageErrorf("%s has no container runtime that crpki knows", c.String("root")),
+			return nil, withHint(usageErrorf("%s has no container runtime that crpki knows", root),
 				"--runtime NAME takes one as if it were there: "+strings.Join(runtimeNames(), ", "))
 		}
 		return found, nil
@@ -127,8 +133,8 @@ func named(d trust.Decision) string {
 	case d.Installation.Version != "":
 		parts = append(parts, d.Installation.Version)
 	}
-	if d.Way != "" {
-		parts = append(parts, d.Way)
+	if way := strings.TrimPrefix(d.Way, d.Installation.Runtime+" "); way != "" {
+		parts = append(parts, way)
 	}
 	return strings.Join(parts, " ")
 }

@@ -25,6 +25,8 @@ import (
 type node struct {
 	*trust.Node
 	root string
+	// folder is nil for a snapshot, which is only read.
+	folder *os.Root
 	// live: it is the running system.
 	live  bool
 	close func() error
@@ -61,7 +63,8 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 		if err != nil {
 			return nil, usageErrorf("--root %s: %w", root, pathCause(err))
 		}
-		return &node{trust.NewNode(rootFS{opened, opened.FS().(fs.ReadLinkFS)}, o), root, isLive(root), opened.Close}, nil
+		n := trust.NewNode(rootFS{opened, opened.FS().(fs.ReadLinkFS)}, o)
+		return &node{Node: n, root: root, folder: opened, live: isLive(root), close: opened.Close}, nil
 	}
 	if !info.Mode().IsRegular() {
 		return nil, usageErrorf("--root %s: neither a folder nor a tar file", root)
@@ -75,7 +78,7 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 	if err != nil {
 		return nil, withHint(usageErrorf("--root %s: %w", root, err), "it has to be a folder, or a tar file such as crpki trust snapshot makes")
 	}
-	return &node{trust.NewNode(tree, o), root, false, func() error { return nil }}, nil
+	return &node{Node: trust.NewNode(tree, o), root: root, close: func() error { return nil }}, nil
 }
 
 // isLive is true for the running system's root.
