@@ -37,12 +37,42 @@ type tomlKey struct {
 	table, date bool
 }
 
-// tomlKeys are the keys of a file in its order.
-type tomlKeys []tomlKey
+// tomlKeys are the keys of a file.
+type tomlKeys struct {
+	// list is in the file's order.
+	list []tomlKey
+	// first is the first key at or below a path of up to indexed parts.
+	first map[string]int
+}
+
+// indexed is the longest path that is looked up often: plugins, a plugin,
+// registry, configs, a name, tls.
+const indexed = 6
+
+func (keys *tomlKeys) add(k tomlKey) {
+	if keys.first == nil {
+		keys.first = map[string]int{}
+	}
+	name := ""
+	for _, part := range k.path[:min(len(k.path), indexed)] {
+		name += part + "\x00"
+		if _, ok := keys.first[name]; !ok {
+			keys.first[name] = len(keys.list)
+		}
+	}
+	keys.list = append(keys.list, k)
+}
 
 // find gives the key, or the first one below it.
 func (keys tomlKeys) find(path ...string) (tomlKey, bool) {
-	for _, k := range keys {
+	if len(path) <= indexed {
+		k, ok := keys.first[strings.Join(path, "\x00")+"\x00"]
+		if !ok {
+			return tomlKey{}, false
+		}
+		return keys.list[k], true
+	}
+	for _, k := range keys.list {
 		if len(k.path) >= len(path) && slices.Equal(k.path[:len(path)], path) {
 			return k, true
 		}
@@ -68,7 +98,7 @@ func decodeTOML(text []byte, v any, v1 bool) (tomlKeys, error) {
 	if !v1 {
 		return keys, withLine(toml.Unmarshal(text, v))
 	}
-	for _, k := range keys {
+	for _, k := range keys.list {
 		if k.date {
 			return keys, &tomlError{line: k.line, err: fmt.Errorf("(%d, %d): parsing error: incorrect date/time separation character", k.line, k.column)}
 		}
@@ -253,9 +283,9 @@ func keysOf(text []byte) tomlKeys {
 		case unstable.Table, unstable.ArrayTable:
 			k := at.key(e)
 			table, k.table = k.path, e.Kind == unstable.Table
-			keys = append(keys, k)
+			keys.add(k)
 		case unstable.KeyValue:
-			keys = at.appendKeyValue(keys, table, e)
+			at.addKeyValue(&keys, table, e)
 		}
 	}
 	return keys
@@ -279,21 +309,20 @@ func (l *lines) at(offset int) (line, column int) {
 	return l.line, offset - l.lineBegins + 1
 }
 
-// appendKeyValue goes into inline tables too.
-func (l *lines) appendKeyValue(keys tomlKeys, table []string, e *unstable.Node) tomlKeys {
+// addKeyValue goes into inline tables too.
+func (l *lines) addKeyValue(keys *tomlKeys, table []string, e *unstable.Node) {
 	k := l.key(e)
 	k.path = append(slices.Clone(table), k.path...)
 	v := e.Value()
 	k.date = v.Kind == unstable.LocalDate
-	keys = append(keys, k)
+	keys.add(k)
 	if v.Kind == unstable.InlineTable {
 		for it := v.Children(); it.Next(); {
 			if it.Node().Kind == unstable.KeyValue {
-				keys = l.appendKeyValue(keys, k.path, it.Node())
+				l.addKeyValue(keys, k.path, it.Node())
 			}
 		}
 	}
-	return keys
 }
 
 func (l *lines) key(e *unstable.Node) tomlKey {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 )
@@ -75,6 +74,9 @@ type hostEntry struct {
 // tls is true when the entry says anything about TLS.
 func (h hostEntry) tls() bool { return h.ca != nil || h.client != nil || h.skipVerify != nil }
 
+// maxHosts bounds how many mirrors of a registry are looked at.
+const maxHosts = 1000
+
 // parseHosts reads a hosts.toml that lies in dir. An error makes containerd
 // pass over the file.
 func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) {
@@ -86,6 +88,9 @@ func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) 
 	order, err := hostOrder(keys, rules)
 	if err != nil {
 		return nil, err
+	}
+	if len(order) > maxHosts {
+		return nil, &tomlError{err: fmt.Errorf("%d hosts are more than are read here", len(order))}
 	}
 	var hosts []hostEntry
 	for _, name := range order {
@@ -109,19 +114,21 @@ func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) 
 // never tried.
 func hostOrder(keys tomlKeys, rules hostsRules) ([]string, error) {
 	var order []string
+	seen := map[string]bool{}
 	if rules.needsHostTable && keys.line("host") == 0 {
 		return nil, &tomlError{err: errors.New("invalid `host` tree")}
 	}
-	for _, key := range keys {
+	for _, key := range keys.list {
 		if len(key.path) < 2 || key.path[0] != "host" {
 			continue
 		}
 		name := key.path[1]
 		switch {
 		case rules.tomlV1:
-			if !slices.Contains(order, name) {
+			if !seen[name] {
 				order = append(order, name)
 			}
+			seen[name] = true
 		case key.table && (len(order) == 0 || order[len(order)-1] != name):
 			order = append(order, name)
 		}

@@ -187,6 +187,14 @@ func (e Endpoint) verify(chain []pki.Cert, now time.Time, release goVersion) (an
 	if e.SkipVerify {
 		return nil, "", unreadable(chain, release)
 	}
+	// Without CAs of its own, the runtime leaves the system's to Go, which may
+	// have failed to load them.
+	if e.System != nil && e.System.Err != nil && len(e.CAs) == 0 {
+		if err := unreadable(chain, release); err != nil {
+			return nil, "", err
+		}
+		return nil, "", release.words(fmt.Errorf("tls: failed to verify certificate: %w", x509.SystemRootsError{Err: e.System.Err}))
+	}
 	host, _ := SplitHost(e.Host)
 	anchors := e.anchorsFor(chain)
 	g := verify.Go{Presented: release.readable(chain), Host: host, At: now}
