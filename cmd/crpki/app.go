@@ -34,6 +34,7 @@ func commands(e *env) []*cli.Command {
 		lintCommand(e),
 		verifyCommand(e),
 		probeCommand(e),
+		trustCommand(e),
 		serveCommand(e),
 		secretCommand(e),
 		pullSecretCommand(e),

@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"inspect/report":  {"inspect"},
 	"inspect/probe":   {"inspect/verify", "pki", "pki/lenient"},
 	"inspect/explain": nil,
+	"inspect/trust":   {"inspect/verify", "pki"},
 
 	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format", "pki/nearest"},
 	"k8ssecret/internal/tree": nil,
@@ -43,7 +44,7 @@ var layers = map[string][]string{
 	"cmd/crpki/internal/serve": {"pki", "pki/issue"},
 	"cmd/crpki": {
 		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/cluster", "k8ssecret/yamltree",
-		"inspect", "inspect/clients", "inspect/explain", "inspect/probe", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
+		"inspect", "inspect/clients", "inspect/explain", "inspect/probe", "inspect/report", "inspect/rules", "inspect/trust", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/nearest", "pki/spec",
 	},
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,12 @@ type Containerd struct {
 	Units []string
 	// Programs are where the daemon may be.
 	Programs []string
+	// Packages hold it.
+	Packages []string
+	// Marker is a file without which the product is not there.
+	Marker string
+	// SnapData is what stands for ${SNAP_DATA} in the configuration.
+	SnapData string
 }
 
 // ContainerdItself is containerd as distributions, Docker and the projects'
@@ -30,8 +37,18 @@ type Containerd struct {
 func ContainerdItself() Containerd {
 	return Containerd{
 		Product: "containerd", Config: "/etc/containerd/config.toml", Units: []string{"containerd"},
-		Programs: []string{"/usr/local/bin/containerd", "/usr/bin/containerd", "/bin/containerd"},
+		Programs: []string{"containerd"}, Packages: []string{"containerd", "containerd.io"},
 	}
+}
+
+// Detect gives the installations of this product.
+func (c Containerd) Detect(n *Node) []Installation {
+	if c.Marker != "" && !n.Exists(c.Marker) {
+		return nil
+	}
+	return n.Find(Program{
+		Runtime: c.Product, Binaries: c.Programs, Packages: c.Packages, Units: c.Units, Configs: []string{path.Dir(c.Config)},
+	})
 }
 
 // Name is what --runtime takes.
@@ -114,6 +131,9 @@ func (c Containerd) decide(n *Node, r release, d *Decision) {
 		return
 	}
 	registry := config.registry
+	if c.SnapData != "" {
+		registry.configPath = strings.ReplaceAll(registry.configPath, "${SNAP_DATA}", c.SnapData)
+	}
 	switch {
 	case registry.local == "":
 		p.transfer = true
@@ -192,6 +212,8 @@ func (p puller) words(a Attempt) string {
 	if e.Failure != nil {
 		return e.Failure.Text
 	}
+	e.Host = strings.TrimSuffix(e.Host, ":")
+	a.Endpoint = e
 	at := a.URL(manifestOf(e, p.ref, p.ref.Registry))
 	status := fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status))
 	switch {
@@ -221,7 +243,7 @@ func (p puller) redacts() bool {
 	case r.from(2, 1, 0):
 		return r.from(2, 1, 6)
 	case r.from(2, 0, 0):
-		return r.from(2, 0, 8)
+		return r.from(2, 0, 9)
 	}
 	return r.from(1, 7, 30)
 }

@@ -30,15 +30,57 @@ type criRegistry struct {
 	configPath string
 	// mirrors and configs are the older way to say it.
 	mirrors map[string][]string
-	configs map[string]criConfig
+	configs map[string]*criTLS
 	// local is why the plugin pulls by itself and not through the transfer
 	// service; "" when it does not. Only from 2.1 on is there a choice.
 	local string
 }
 
-// criConfig is a table of registry.configs.
-type criConfig struct {
-	tls *criTLS
+// setTLS notes a table of registry.configs; tls is nil when it has none.
+func (r *criRegistry) setTLS(name string, tls *criTLS) {
+	if r.configs == nil {
+		r.configs = map[string]*criTLS{}
+	}
+	if tls != nil || r.configs[name] == nil {
+		r.configs[name] = tls
+	}
+}
+
+// imageTable is what of the CRI plugin's table matters here. The names of these
+// types and of their fields are part of containerd's messages: see asContainerd.
+type imageTable struct {
+	Registry                   registryTable `toml:"registry"`
+	DisableSnapshotAnnotations *bool         `toml:"disable_snapshot_annotations"`
+	DiscardUnpackedLayers      bool          `toml:"discard_unpacked_layers"`
+	MaxConcurrentDownloads     *int          `toml:"max_concurrent_downloads"`
+	ImagePullWithSyncFs        bool          `toml:"image_pull_with_sync_fs"`
+	UseLocalImagePull          bool          `toml:"use_local_image_pull"`
+}
+
+type registryTable struct {
+	ConfigPath *string                `toml:"config_path"`
+	Mirrors    map[string]mirrorTable `toml:"mirrors"`
+	Configs    map[string]any         `toml:"configs"`
+	Auths      map[string]any         `toml:"auths"`
+}
+
+type mirrorTable struct {
+	Endpoints []string `toml:"endpoint"`
+}
+
+// tlsTables is what containerd 1 reads besides.
+type tlsTables struct {
+	Registry struct {
+		Configs map[string]struct {
+			TLS *criTLS `toml:"tls"`
+		} `toml:"configs"`
+	} `toml:"registry"`
+}
+
+// asContainerd puts containerd's names into an error for those of our types.
+func asContainerd(text string) string {
+	return strings.NewReplacer("trust.serverConfig.", "config.Config.", "trust.registryTable.", "config.Registry.", "trust.mirrorTable.", "config.Mirror.",
+		"trust.imageTable.", "config.ImageConfig.", "of type *", "of type ").Replace(text)
 }
 
 // criTLS is registry.configs."…".tls.
@@ -64,8 +106,10 @@ type daemonConfig struct {
 	// main is the first file, whether it exists or not.
 	main string
 	// version is that of the merged configuration.
-	version  int
-	plugins  map[string]any
+	version int
+	plugins map[string]any
+	// migrated: the CRI's older table was moved into the newer one.
+	migrated bool
 	disabled []string
 	registry criRegistry
 	// failure keeps the daemon or its CRI plugin from starting.
@@ -157,12 +201,16 @@ func (c *daemonConfig) loadFile(n *Node, name string) (imports []string, failure
 		if !c.release.from(2, 0, 0) {
 			return nil, c.fails(fmt.Sprintf("failed to load TOML: %s: %v", name, err), Place{File: name})
 		}
-		return nil, c.fails(err.Error(), Place{File: name})
+		text := err.Error()
+		if n.Exists(name) {
+			text = "failed to unmarshal TOML: toml: " + text
+		}
+		return nil, c.fails(text, Place{File: name})
 	}
 	var s serverConfig
 	keys, err := decodeTOML(text, &s, !c.release.from(2, 0, 0))
 	if err != nil {
-		return nil, c.fails(c.decodeError(name, err), Place{File: name, Line: lineOf(err)})
+		return nil, c.fails(asContainerd(c.decodeError(name, err)), Place{File: name, Line: lineOf(err)})
 	}
 	if s.Version < 0 && c.release.from(2, 0, 0) {
 		return nil, c.fails("panic: runtime error: index out of range ["+fmt.Sprint(s.Version)+"]", Place{File: name, Line: keys.line("version"), Key: "version"})
@@ -184,6 +232,9 @@ func (c *daemonConfig) loadFile(n *Node, name string) (imports []string, failure
 
 // decodeError is how the daemon words a file that is no TOML.
 func (c *daemonConfig) decodeError(name string, err error) string {
+	if t, ok := errors.AsType[*tomlTypeError](err); ok && !c.release.from(2, 0, 0) {
+		return "failed to unmarshal TOML: " + t.Error()
+	}
 	if !c.release.from(2, 0, 0) {
 		return fmt.Sprintf("failed to load TOML: %s: %v", name, err)
 	}
@@ -259,10 +310,13 @@ func mergeTables(to, from map[string]any) map[string]any {
 func (c *daemonConfig) resolveImports(n *Node, from string, imports []string) ([]string, error) {
 	var files []string
 	for _, name := range imports {
+		glob := strings.Contains(name, "*")
 		name = path.Clean(name)
-		if !path.IsAbs(name) {
+		if !path.IsAbs(name) && (!glob || c.release.fixed(31, 16)) {
 			name = path.Join(path.Dir(from), name)
 		}
+		// Before, a pattern is one below the folder in which the daemon runs,
+		// which is / for a service.
 		if !strings.Contains(name, "*") {
 			files = append(files, name)
 			continue
@@ -312,6 +366,7 @@ func (c *daemonConfig) validate() *Failure {
 // newer one. A configuration that is of version 3 already keeps both.
 func (c *daemonConfig) migrate() *Failure {
 	if c.release.from(2, 0, 0) && !c.release.from(2, 3, 0) && c.version < 3 {
+		c.migrated = true
 		migrateCRI(c.plugins)
 	}
 	return nil
@@ -335,7 +390,9 @@ func migrateCRI(plugins map[string]any) {
 		}
 	}
 	move(from, "registry", "max_concurrent_downloads", "image_pull_progress_timeout", "image_pull_with_sync_fs")
-	if c, ok := from["containerd"].(map[string]any); ok {
+	c, _ := from["containerd"].(map[string]any)
+	// Without runtimes, containerd goes no further here.
+	if _, ok := c["runtimes"].(map[string]any); ok {
 		move(c, "snapshotter", "disable_snapshot_annotations", "discard_unpacked_layers")
 	}
 	plugins[criTableV3] = to
@@ -357,56 +414,44 @@ func (c *daemonConfig) readRegistry() *Failure {
 	if failure := c.criDisabled(); failure != nil {
 		return failure
 	}
-	var t struct {
-		Registry struct {
-			ConfigPath string `toml:"config_path"`
-			Mirrors    map[string]struct {
-				Endpoint []string `toml:"endpoint"`
-			} `toml:"mirrors"`
-			Configs map[string]struct {
-				TLS *criTLS `toml:"tls"`
-			} `toml:"configs"`
-			Auths map[string]any `toml:"auths"`
-		} `toml:"registry"`
-		Annotations *bool `toml:"disable_snapshot_annotations"`
-		Discard     bool  `toml:"discard_unpacked_layers"`
-		Downloads   *int  `toml:"max_concurrent_downloads"`
-		SyncFS      bool  `toml:"image_pull_with_sync_fs"`
-		Local       bool  `toml:"use_local_image_pull"`
-	}
+	var t imageTable
 	table, _ := c.plugins[c.tableName()].(map[string]any)
-	text, err := toml.Marshal(table)
-	if err == nil {
-		err = toml.Unmarshal(text, &t)
+	v1 := !c.release.from(2, 0, 0)
+	if v1 {
+		var tls tlsTables
+		if err := bindTOML(table, &tls, true, c.where(c.tableName())); err != nil {
+			return c.fails(err.Error(), c.place("plugins", c.tableName()))
+		}
+		for name, config := range tls.Registry.Configs {
+			c.registry.setTLS(name, config.TLS)
+		}
 	}
-	if err != nil {
-		return &Failure{Text: err.Error(), Place: c.place("plugins", c.tableName()), Daemon: true}
+	if err := bindTOML(table, &t, v1, c.where(c.tableName())); err != nil {
+		return c.fails(asContainerd(err.Error()), c.place("plugins", c.tableName()))
 	}
 	r := &c.registry
-	r.configPath = t.Registry.ConfigPath
-	r.mirrors, r.configs = map[string][]string{}, map[string]criConfig{}
+	r.mirrors = map[string][]string{}
 	for name, m := range t.Registry.Mirrors {
-		r.mirrors[name] = m.Endpoint
+		r.mirrors[name] = m.Endpoints
 	}
-	for name, config := range t.Registry.Configs {
-		if c.release.from(2, 0, 0) {
-			config.TLS = nil
-		}
-		r.configs[name] = criConfig{tls: config.TLS}
+	for name := range t.Registry.Configs {
+		r.setTLS(name, nil)
 	}
-	c.defaultPath()
-	r.local = c.whyLocal(t.Local, t.Annotations != nil && !*t.Annotations, t.Discard, len(t.Registry.Auths) > 0,
-		t.Downloads != nil && *t.Downloads != 3, t.SyncFS)
+	if t.Registry.ConfigPath != nil {
+		r.configPath = *t.Registry.ConfigPath
+	}
+	c.defaultPath(t.Registry.ConfigPath != nil)
+	r.local = c.whyLocal(t)
 	return c.checkRegistry()
 }
 
 // defaultPath sets what 2.2 and later take for a config_path that is not set.
 // 2.2.0 and 2.2.1 take it even beside mirrors.
-func (c *daemonConfig) defaultPath() {
+func (c *daemonConfig) defaultPath(set bool) {
 	r := &c.registry
 	switch {
 	case !c.release.from(2, 2, 0) || r.configPath != "":
-	case len(r.mirrors) == 0, !c.release.from(2, 2, 2):
+	case c.release.from(2, 2, 2) && len(r.mirrors) == 0, !c.release.from(2, 2, 2) && (!set || c.migrated):
 		r.configPath = defaultConfigPath
 	}
 }
@@ -414,26 +459,26 @@ func (c *daemonConfig) defaultPath() {
 // whyLocal says why containerd 2.1 and later pull by the CRI plugin's own
 // client, which takes a list of folders, and not through the transfer service,
 // which does not.
-func (c *daemonConfig) whyLocal(local, annotations, discard, auths, downloads, syncFS bool) string {
+func (c *daemonConfig) whyLocal(t imageTable) string {
 	r := c.registry
 	switch {
 	case !c.release.from(2, 1, 0):
 		return "before containerd 2.1 there is no other way"
-	case local:
+	case t.UseLocalImagePull:
 		return "use_local_image_pull"
-	case annotations:
+	case t.DisableSnapshotAnnotations != nil && !*t.DisableSnapshotAnnotations:
 		return "disable_snapshot_annotations = false"
-	case discard:
+	case t.DiscardUnpackedLayers:
 		return "discard_unpacked_layers"
 	case len(r.mirrors) > 0:
 		return "registry.mirrors"
 	case len(r.configs) > 0:
 		return "registry.configs"
-	case auths:
+	case len(t.Registry.Auths) > 0:
 		return "registry.auths"
-	case downloads:
+	case t.MaxConcurrentDownloads != nil && *t.MaxConcurrentDownloads != 3:
 		return "max_concurrent_downloads"
-	case syncFS:
+	case t.ImagePullWithSyncFs:
 		return "image_pull_with_sync_fs"
 	}
 	return ""
@@ -449,7 +494,7 @@ func (c *daemonConfig) checkRegistry() *Failure {
 		what = "mirrors"
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.registry.configs)) {
-		if what == "" && c.registry.configs[name].tls != nil {
+		if what == "" && c.registry.configs[name] != nil {
 			what = "configs.tls"
 		}
 	}
@@ -471,8 +516,12 @@ func (c *daemonConfig) criDisabled() *Failure {
 		if !c.release.from(2, 0, 0) && c.version == 1 {
 			full = pluginURI(name)
 		}
-		if full == criTableV2 || full == criTableV3 && c.release.from(2, 0, 0) {
+		switch {
+		case full == criTableV2:
 			return c.fails("unknown service runtime.v1.ImageService", c.place("disabled_plugins"))
+		case full == criTableV3 && c.release.from(2, 0, 0):
+			return c.fails("unable to load CRI image service plugin dependency: no plugins registered for io.containerd.cri.v1.images: plugin: not found",
+				c.place("disabled_plugins"))
 		}
 	}
 	return nil
@@ -487,6 +536,19 @@ func (c *daemonConfig) place(key ...string) Place {
 		}
 	}
 	return Place{File: c.main, Key: name}
+}
+
+// where finds the line and column of a key below a plugin's table.
+func (c *daemonConfig) where(table string) func(path []string) (line, column int) {
+	return func(path []string) (line, column int) {
+		path = append([]string{"plugins", table}, path...)
+		for _, f := range slices.Backward(c.files) {
+			if k, ok := f.keys.find(path...); ok {
+				return k.line, k.column
+			}
+		}
+		return 1, 1
+	}
 }
 
 // registryPlace is place for a key of the registry table, in whichever table

@@ -30,7 +30,7 @@ func (p puller) legacy(d *Decision, c *daemonConfig) {
 		if e.Path == "" {
 			e.Path = "/v2"
 		}
-		if tls := c.registry.configs[u.Host].tls; tls != nil {
+		if tls := c.registry.configs[u.Host]; tls != nil {
 			if failure := p.legacyTLS(&e, *tls, text); failure != nil {
 				d.Failure = failure
 				return

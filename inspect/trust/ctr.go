@@ -10,6 +10,11 @@ type Ctr struct {
 // Name is what --runtime takes.
 func (Ctr) Name() string { return "ctr" }
 
+// Detect gives its binaries, which come with containerd.
+func (Ctr) Detect(n *Node) []Installation {
+	return n.Find(Program{Runtime: "ctr", Binaries: []string{"ctr"}, Packages: []string{"containerd", "containerd.io"}})
+}
+
 // Decide says how ctr images pull would.
 func (c Ctr) Decide(n *Node, i Installation, ref Reference) []Decision {
 	return byRelease(i, func(r release) Decision {

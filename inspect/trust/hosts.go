@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -56,10 +57,15 @@ func (l hostsLookup) find(d *Decision) (hostsFound, *Failure) {
 	if err != nil {
 		return hostsFound{}, fail(err, pathOf(err))
 	}
-	found := hostsFound{dir: dir}
 	if dir == "" {
-		return found, nil
+		return hostsFound{}, nil
 	}
+	return l.readFolder(d, dir)
+}
+
+// readFolder reads a folder that was found.
+func (l hostsLookup) readFolder(d *Decision, dir string) (hostsFound, *Failure) {
+	found := hostsFound{dir: dir}
 	file := path.Join(dir, "hosts.toml")
 	text, err := l.node.ReadFile(file)
 	switch {
@@ -239,7 +245,11 @@ func (l hostsLookup) endpoint(h hostEntry, found hostsFound) (Endpoint, *Failure
 		case len(ca.Anchors) == 0:
 			return e, &Failure{Text: fmt.Sprintf("unable to load CA cert %q", name), Place: Place{File: name}}
 		}
-		e.CAs = append(e.CAs, ca.Anchors...)
+		// Shared where there is one file: a thousand mirrors may name it.
+		e.CAs = append(slices.Clip(e.CAs), ca.Anchors...)
+		if len(h.ca) == 1 {
+			e.CAs = slices.Clip(ca.Anchors)
+		}
 	}
 	for _, pair := range h.client {
 		if failure := l.clientCert(&e, pair); failure != nil {
@@ -257,7 +267,7 @@ func (l hostsLookup) endpoint(h hostEntry, found hostsFound) (Endpoint, *Failure
 func (l hostsLookup) manifest(e Endpoint) string { return manifestOf(e, l.ref, l.namespace) }
 
 func manifestOf(e Endpoint, r Reference, namespace string) string {
-	at := e.Path + "/" + r.Path() + "/manifests/" + r.Object()
+	at := path.Join("/", e.Path, r.Path(), "manifests", r.Object())
 	if e.Mirror {
 		at += "?ns=" + url.QueryEscape(namespace)
 	}

@@ -5,12 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // hostsRules are the differences between releases of containerd in how they
@@ -54,6 +50,13 @@ type hostTable struct {
 	DialTimeout  any            `toml:"dial_timeout"`
 }
 
+// hostsFile is a whole hosts.toml.
+type hostsFile struct {
+	hostTable
+	Server string               `toml:"server"`
+	Hosts  map[string]hostTable `toml:"host"`
+}
+
 // hostEntry is one host of hosts.toml as containerd understands it. The last
 // one of a file is made of the keys before the first table; its host is empty
 // when there is no server.
@@ -71,23 +74,13 @@ type hostEntry struct {
 // tls is true when the entry says anything about TLS.
 func (h hostEntry) tls() bool { return h.ca != nil || h.client != nil || h.skipVerify != nil }
 
-// tomlError is why a file was not understood.
-type tomlError struct {
-	line int
-	err  error
-}
-
-func (e *tomlError) Error() string { return e.err.Error() }
-func (e *tomlError) Unwrap() error { return e.err }
+// maxHosts bounds how many mirrors of a registry are looked at.
+const maxHosts = 1000
 
 // parseHosts reads a hosts.toml that lies in dir. An error makes containerd
 // pass over the file.
 func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) {
-	var file struct {
-		hostTable
-		Server string               `toml:"server"`
-		Hosts  map[string]hostTable `toml:"host"`
-	}
+	var file hostsFile
 	keys, err := decodeTOML(text, &file, rules.tomlV1)
 	if err != nil {
 		return nil, err
@@ -95,6 +88,9 @@ func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) 
 	order, err := hostOrder(keys, rules)
 	if err != nil {
 		return nil, err
+	}
+	if len(order) > maxHosts {
+		return nil, &tomlError{err: fmt.Errorf("%d hosts are more than are read here", len(order))}
 	}
 	var hosts []hostEntry
 	for _, name := range order {
@@ -118,19 +114,21 @@ func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) 
 // never tried.
 func hostOrder(keys tomlKeys, rules hostsRules) ([]string, error) {
 	var order []string
+	seen := map[string]bool{}
 	if rules.needsHostTable && keys.line("host") == 0 {
 		return nil, &tomlError{err: errors.New("invalid `host` tree")}
 	}
-	for _, key := range keys {
+	for _, key := range keys.list {
 		if len(key.path) < 2 || key.path[0] != "host" {
 			continue
 		}
 		name := key.path[1]
 		switch {
 		case rules.tomlV1:
-			if !slices.Contains(order, name) {
+			if !seen[name] {
 				order = append(order, name)
 			}
+			seen[name] = true
 		case key.table && (len(order) == 0 || order[len(order)-1] != name):
 			order = append(order, name)
 		}
@@ -286,97 +284,4 @@ func stringsOf(list []any, f func(string) string) ([]string, error) {
 		out[i] = s
 	}
 	return out, nil
-}
-
-// tomlKey is a key or the head of a table where it is written.
-type tomlKey struct {
-	// path is the whole path, that of the table included.
-	path []string
-	line int
-	// table is true for [head] and false for key = value.
-	table bool
-}
-
-// tomlKeys are the keys of a file in its order.
-type tomlKeys []tomlKey
-
-// line is where the key, or the first key below it, stands; 0 when nowhere.
-func (keys tomlKeys) line(path ...string) int {
-	for _, k := range keys {
-		if len(k.path) >= len(path) && slices.Equal(k.path[:len(path)], path) {
-			return k.line
-		}
-	}
-	return 0
-}
-
-// decodeTOML decodes text into v and gives its keys. With v1 the dialect is
-// that of go-toml v1, as far as it matters; see tomlV1Dialect.
-func decodeTOML(text []byte, v any, v1 bool) (tomlKeys, error) {
-	if v1 {
-		text = tomlV1Dialect(text)
-	}
-	keys := keysOf(text)
-	if err := toml.Unmarshal(text, v); err != nil {
-		line := 0
-		if d, ok := errors.AsType[*toml.DecodeError](err); ok {
-			line, _ = d.Position()
-		}
-		return keys, &tomlError{line: line, err: err}
-	}
-	return keys, nil
-}
-
-// tomlV1Dialect rewrites what go-toml v1 takes and v2 does not: a byte order
-// mark.
-func tomlV1Dialect(text []byte) []byte {
-	return []byte(strings.TrimPrefix(string(text), "\ufeff"))
-}
-
-// keysOf lists the keys up to the first error of syntax.
-func keysOf(text []byte) tomlKeys {
-	var (
-		p     unstable.Parser
-		keys  tomlKeys
-		table []string
-	)
-	p.Reset(text)
-	for p.NextExpression() {
-		e := p.Expression()
-		switch e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			path, line := keyPath(&p, e)
-			table = path
-			keys = append(keys, tomlKey{path: path, line: line, table: e.Kind == unstable.Table})
-		case unstable.KeyValue:
-			keys = appendKeyValue(keys, &p, table, e)
-		}
-	}
-	return keys
-}
-
-// appendKeyValue goes into inline tables too.
-func appendKeyValue(keys tomlKeys, p *unstable.Parser, table []string, e *unstable.Node) tomlKeys {
-	path, line := keyPath(p, e)
-	path = append(slices.Clone(table), path...)
-	keys = append(keys, tomlKey{path: path, line: line})
-	if v := e.Value(); v.Kind == unstable.InlineTable {
-		for it := v.Children(); it.Next(); {
-			if it.Node().Kind == unstable.KeyValue {
-				keys = appendKeyValue(keys, p, path, it.Node())
-			}
-		}
-	}
-	return keys
-}
-
-func keyPath(p *unstable.Parser, e *unstable.Node) (path []string, line int) {
-	for it := e.Key(); it.Next(); {
-		n := it.Node()
-		if line == 0 {
-			line = p.Shape(n.Raw).Start.Line
-		}
-		path = append(path, string(n.Data))
-	}
-	return path, line
 }

@@ -167,7 +167,7 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 		if skipAll.insecure {
 			s.insecure, s.place = true, skipAll.place
 		}
-		c.endpoint(n, in, &d, s, conf, v, seen)
+		c.endpoint(n, &d, s, conf, v, seen)
 	}
 	return d
 }
@@ -269,7 +269,7 @@ func (e *registryEntry) rewrite(ref plainRef, location string, v imageVersion) (
 }
 
 // endpoint adds a source to the decision.
-func (c containersImage) endpoint(n *Node, in Installation, d *Decision, s pullSource, conf *registriesConf, v imageVersion, seen map[string]bool) {
+func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *registriesConf, v imageVersion, seen map[string]bool) {
 	certs, steps := c.certs(n, s.ref.domain, v)
 	if !seen[s.ref.domain] {
 		seen[s.ref.domain] = true
@@ -277,7 +277,7 @@ func (c containersImage) endpoint(n *Node, in Installation, d *Decision, s pullS
 		d.Steps = append(d.Steps, certs.steps...)
 		d.Mistakes = append(d.Mistakes, certs.mistakes...)
 	}
-	pool := n.SystemPool(c.env(n, in))
+	pool := n.SystemPool(c.env(n))
 	e := Endpoint{
 		Host: s.ref.domain, Scheme: HTTPS, Path: "/v2", Mirror: s.ref.domain != d.Reference.Registry,
 		Reference: strings.ReplaceAll(s.ref.String(), noRepository, unnamed),

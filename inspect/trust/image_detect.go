@@ -2,8 +2,21 @@ package trust
 
 import "path"
 
-// Detect gives the program's installation.
-func (c containersImage) Detect(n *Node) []Installation { return nil }
+// Detect finds the program.
+func (c containersImage) Detect(n *Node) []Installation {
+	p := Program{
+		Runtime: c.name, Binaries: []string{c.name}, Packages: []string{c.name},
+		Modules: []string{"go.podman.io/image/v5", "github.com/containers/image/v5"},
+	}
+	switch c.name {
+	case "cri-o":
+		p.Binaries, p.Packages, p.Units = []string{"crio"}, []string{"cri-o", "crio"}, []string{c.unit}
+		p.Configs = []string{"/etc/crio/crio.conf", "/etc/crio/crio.conf.d"}
+	case "podman": // of a copy of /etc alone, this is the likeliest
+		p.Configs = []string{"/etc/containers/registries.conf", "/etc/containers/certs.d"}
+	}
+	return n.Find(p)
+}
 
 // Registries lists the registries with a directory or an entry.
 func (c containersImage) Registries(n *Node, in Installation) []Configured {

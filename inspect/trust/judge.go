@@ -43,7 +43,7 @@ func Judge(d Decision, presented []Presented, now time.Time) Judgement {
 		known = true
 		done := j.try(d, e, p, now)
 		if done {
-			j.Message, j.Cause, j.Culprit = "", "", ""
+			j.Message, j.Cause, j.Culprit, j.Fix = "", "", "", ""
 			return j
 		}
 	}
@@ -99,23 +99,26 @@ func SplitHost(s string) (host, port string) {
 	return strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"), "443"
 }
 
-// fail notes an attempt. The first failure is the one that is told; the
-// registry's own counts above that of a mirror.
-func (j *Judgement) fail(v Verdict, e Endpoint, scheme Scheme, text string, status int) {
+// fail notes an attempt, and is true when it is the one that is told: the first
+// one, where the registry's own counts above that of a mirror.
+func (j *Judgement) fail(v Verdict, e Endpoint, scheme Scheme, text string, status int) bool {
 	first := len(j.Attempts) == 0 || !e.Mirror && j.Attempts[0].Endpoint.Mirror && j.told.Mirror
 	j.Attempts = append(j.Attempts, Attempt{Endpoint: e, Scheme: scheme, Error: text, Status: status})
 	if !first {
-		return
+		return false
 	}
 	j.Verdict, j.Cause, j.told, j.Decided = v, text, e, e.Decided
 	if e.Failure != nil {
 		j.Decided = e.Failure.Place
 	}
+	return true
 }
 
 // try judges one endpoint. It is true when the runtime gets through.
 func (j *Judgement) try(d Decision, e Endpoint, p Presented, now time.Time) bool {
-	fail := func(v Verdict, scheme Scheme, text string, status int) { j.fail(v, e, scheme, text, status) }
+	fail := func(v Verdict, scheme Scheme, text string, status int) bool {
+		return j.fail(v, e, scheme, text, status)
+	}
 	if e.Scheme == HTTP {
 		switch {
 		case p.Error != "":
@@ -148,9 +151,8 @@ func (j *Judgement) try(d Decision, e Endpoint, p Presented, now time.Time) bool
 	if err != nil {
 		// A chain that cannot be read ends the handshake also where nobody
 		// verifies it.
-		fail(Untrusted, HTTPS, err.Error(), 0)
-		if j.Culprit == "" && j.Cause == err.Error() {
-			j.Culprit = culprit
+		if fail(Untrusted, HTTPS, err.Error(), 0) {
+			j.Culprit, j.Fix = culprit, remedy(d, e, err)
 		}
 		if e.Fallback == FallbackAlways {
 			fail(Untrusted, HTTP, httpToTLS, 400)
@@ -184,6 +186,14 @@ const httpToTLS = "Client sent an HTTP request to an HTTPS server."
 func (e Endpoint) verify(chain []pki.Cert, now time.Time, release goVersion) (anchor *Anchor, culprit string, err error) {
 	if e.SkipVerify {
 		return nil, "", unreadable(chain, release)
+	}
+	// Without CAs of its own, the runtime leaves the system's to Go, which may
+	// have failed to load them.
+	if e.System != nil && e.System.Err != nil && len(e.CAs) == 0 {
+		if err := unreadable(chain, release); err != nil {
+			return nil, "", err
+		}
+		return nil, "", release.words(fmt.Errorf("tls: failed to verify certificate: %w", x509.SystemRootsError{Err: e.System.Err}))
 	}
 	host, _ := SplitHost(e.Host)
 	anchors := e.anchorsFor(chain)

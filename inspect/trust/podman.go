@@ -13,11 +13,8 @@ var (
 )
 
 // env is the environment in which the program runs.
-func (c containersImage) env(n *Node, in Installation) Env {
+func (c containersImage) env(n *Node) Env {
 	if c.unit != "" {
-		if in.Unit != "" {
-			return n.Unit(in.Unit).Env
-		}
 		return n.Unit(c.unit).Env
 	}
 	var env Env

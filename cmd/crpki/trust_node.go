@@ -1,0 +1,272 @@
+package main
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/crpki/crpki/inspect/trust"
+)
+
+// node is a node that was opened by --root.
+type node struct {
+	*trust.Node
+	root string
+	// folder is nil for a snapshot, which is only read.
+	folder *os.Root
+	// live: it is the running system.
+	live  bool
+	close func() error
+}
+
+func (n *node) Close() { n.close() }
+
+// openNode opens the node of --root, as the user of --user.
+func (e *env) openNode(c *cli.Context) (*node, error) {
+	n, err := e.openRoot(c.String("root"), trust.NodeOptions{})
+	if err != nil {
+		return nil, err
+	}
+	name := c.String("user")
+	if name == "" {
+		return n, nil
+	}
+	user, err := userOf(n.Node, name)
+	if err != nil {
+		n.Close()
+		return nil, err
+	}
+	n.Close()
+	return e.openRoot(c.String("root"), trust.NodeOptions{User: user})
+}
+
+func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, usageErrorf("--root %s: %w", root, pathCause(err))
+	}
+	if info.IsDir() {
+		opened, err := os.OpenRoot(root)
+		if err != nil {
+			return nil, usageErrorf("--root %s: %w", root, pathCause(err))
+		}
+		n := trust.NewNode(rootFS{opened, opened.FS().(fs.ReadLinkFS)}, o)
+		return &node{Node: n, root: root, folder: opened, live: isLive(root), close: opened.Close}, nil
+	}
+	if !info.Mode().IsRegular() {
+		return nil, usageErrorf("--root %s: neither a folder nor a tar file", root)
+	}
+	f, err := os.Open(root)
+	if err != nil {
+		return nil, usageErrorf("--root %s: %w", root, pathCause(err))
+	}
+	defer f.Close()
+	tree, err := readTar(f)
+	if err != nil {
+		return nil, withHint(usageErrorf("--root %s: %w", root, err), "it has to be a folder, or a tar file such as crpki trust snapshot makes")
+	}
+	return &node{Node: trust.NewNode(tree, o), root: root, close: func() error { return nil }}, nil
+}
+
+// isLive is true for the running system's root.
+func isLive(root string) bool {
+	abs, err := filepath.Abs(root)
+	return err == nil && abs == "/"
+}
+
+// rootFS opens what is below a root without waiting: a named pipe that nobody
+// writes to would hold up the open otherwise.
+type rootFS struct {
+	root *os.Root
+	fs.ReadLinkFS
+}
+
+func (r rootFS) Open(name string) (fs.File, error) {
+	return r.root.OpenFile(name, os.O_RDONLY|openNoWait, 0)
+}
+
+// userOf finds a user in the node's /etc/passwd.
+func userOf(n *trust.Node, name string) (trust.User, error) {
+	data, err := n.ReadFile("/etc/passwd")
+	if err != nil {
+		return trust.User{}, usageErrorf("--user %s: %w", name, err)
+	}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Split(strings.TrimSpace(line), ":")
+		if len(fields) < 7 || fields[0] != name {
+			continue
+		}
+		uid, err := strconv.Atoi(fields[2])
+		if err != nil {
+			break
+		}
+		return trust.User{UID: uid, Home: fields[5]}, nil
+	}
+	return trust.User{}, usageErrorf("--user %s: the node's /etc/passwd has no such user", name)
+}
+
+// What a snapshot holds at most. It is read into memory.
+const (
+	maxSnapshot        = 64 << 20
+	maxSnapshotEntries = 50_000
+)
+
+// readTar reads a tar file, which may be compressed by gzip.
+func readTar(r io.Reader) (tarFS, error) {
+	b := bufio.NewReader(r)
+	r = b
+	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		r = z
+	}
+	tree := tarFS{".": {name: ".", mode: fs.ModeDir | 0o755}}
+	entries := tar.NewReader(io.LimitReader(r, 4*maxSnapshot))
+	total := int64(0)
+	for {
+		h, err := entries.Next()
+		if errors.Is(err, io.EOF) {
+			if len(tree) == 1 {
+				return nil, errors.New("an empty tar file")
+			}
+			return tree, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("not a tar file: %w", err)
+		}
+		if len(tree) > maxSnapshotEntries {
+			return nil, fmt.Errorf("more than %d files", maxSnapshotEntries)
+		}
+		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+		if name == "" {
+			continue
+		}
+		entry := &tarEntry{name: path.Base(name), time: h.ModTime, mode: h.FileInfo().Mode(), size: h.Size}
+		switch h.Typeflag {
+		case tar.TypeReg:
+			if total += h.Size; total > maxSnapshot {
+				return nil, fmt.Errorf("more than %d MiB", maxSnapshot>>20)
+			}
+			if entry.data, err = io.ReadAll(entries); err != nil {
+				return nil, fmt.Errorf("not a whole tar file: %w", err)
+			}
+		case tar.TypeSymlink:
+			entry.link = h.Linkname
+		case tar.TypeLink:
+			old := tree[strings.TrimPrefix(path.Clean("/"+h.Linkname), "/")]
+			if old == nil || !old.mode.IsRegular() {
+				continue
+			}
+			linked := *old
+			entry = &linked
+			entry.name = path.Base(name)
+		}
+		tree.put(name, entry)
+	}
+}
+
+// tarFS is a tar file in memory: path → entry.
+type tarFS map[string]*tarEntry
+
+// put adds an entry, and the folders above it.
+func (t tarFS) put(name string, entry *tarEntry) {
+	if old := t[name]; old != nil && old.mode.IsDir() {
+		if entry.mode.IsDir() {
+			old.mode, old.time = entry.mode, entry.time
+		}
+		return // what was unpacked below it stays
+	}
+	parent := path.Dir(name)
+	if t[parent] == nil {
+		t.put(parent, &tarEntry{name: path.Base(parent), mode: fs.ModeDir | 0o755})
+	}
+	if !t[parent].mode.IsDir() {
+		return // it would lie below a file or a link
+	}
+	if t[name] == nil {
+		t[parent].below = append(t[parent].below, name)
+	}
+	t[name] = entry
+}
+
+type tarEntry struct {
+	name  string
+	mode  fs.FileMode
+	time  time.Time
+	size  int64
+	data  []byte
+	link  string
+	below []string
+}
+
+func (e *tarEntry) Name() string               { return e.name }
+func (e *tarEntry) Size() int64                { return e.size }
+func (e *tarEntry) Mode() fs.FileMode          { return e.mode }
+func (e *tarEntry) ModTime() time.Time         { return e.time }
+func (e *tarEntry) IsDir() bool                { return e.mode.IsDir() }
+func (e *tarEntry) Sys() any                   { return nil }
+func (e *tarEntry) Type() fs.FileMode          { return e.mode.Type() }
+func (e *tarEntry) Info() (fs.FileInfo, error) { return e, nil }
+
+func (t tarFS) entry(op, name string) (*tarEntry, error) {
+	if e := t[name]; e != nil {
+		return e, nil
+	}
+	return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+}
+
+func (t tarFS) Lstat(name string) (fs.FileInfo, error) { return t.entry("lstat", name) }
+
+func (t tarFS) ReadLink(name string) (string, error) {
+	e, err := t.entry("readlink", name)
+	if err != nil {
+		return "", err
+	}
+	return e.link, nil
+}
+
+// Open opens a file or folder. Symbolic links are the node's to follow.
+func (t tarFS) Open(name string) (fs.File, error) {
+	e, err := t.entry("open", name)
+	if err != nil {
+		return nil, err
+	}
+	return &tarFile{entry: e, Reader: bytes.NewReader(e.data), tree: t}, nil
+}
+
+type tarFile struct {
+	*bytes.Reader
+	entry *tarEntry
+	tree  tarFS
+	read  bool
+}
+
+func (f *tarFile) Stat() (fs.FileInfo, error) { return f.entry, nil }
+func (f *tarFile) Close() error               { return nil }
+
+// ReadDir gives all entries at once.
+func (f *tarFile) ReadDir(int) (entries []fs.DirEntry, err error) {
+	if f.read {
+		return nil, io.EOF
+	}
+	f.read = true
+	for _, name := range f.entry.below {
+		entries = append(entries, f.tree[name])
+	}
+	return entries, nil
+}
