@@ -202,7 +202,10 @@ type application struct {
 	makeNamespace bool
 	workloads     []workload
 	accounts      []string
-	hint          func(*cluster.Error) string
+	// hint is the way out of an error, "" for the usual one.
+	hint func(*cluster.Error) string
+	// before is called when the API server has agreed, before anything is changed.
+	before func(context.Context) error
 }
 
 func (e *env) newApplication(c *cli.Context, k *cluster.Client, namespace, name string, object []byte) (*application, error) {
@@ -264,6 +267,11 @@ func (a *application) run(ctx context.Context) (applied, error) {
 	checked, err := a.try(ctx, &result)
 	if err != nil {
 		return result, err
+	}
+	if a.before != nil {
+		if err := a.before(ctx); err != nil {
+			return result, err
+		}
 	}
 	after := checked
 	if !a.options.DryRun {

@@ -179,6 +179,7 @@ var hostileUses = []string{
 	"gen --ip 10.0.0.1 --ca locked/ca.crt --ca-key-password-file BAD --out-dir new",
 	"gen --ip 10.0.0.1 --key BAD --out-dir new",
 	"gen --ip 10.0.0.1 --key locked/tls.key --key-password-file BAD --out-dir new",
+	"gen --ip 10.0.0.1 --apply --secret registry-tls --kubeconfig BAD --out-dir new",
 	"gen --spec BAD --out-dir new",
 	"gen --spec spec.json --spec-config BAD --out-dir new",
 	"renew BAD",

@@ -452,7 +452,8 @@ func (e *env) secretChain(certs []pki.Cert, key pki.Key) servedChain {
 	return s
 }
 
-// refuseErrors judges the Secret as lint judges its manifest.
+// refuseErrors judges the Secret as lint judges its manifest. A command without
+// --warn-days and --fail-days does not ask how long it lasts.
 func (e *env) refuseErrors(c *cli.Context, s k8ssecret.Secret, manifest []byte) error {
 	source := "secret/" + s.Name
 	if s.Namespace != "" {
