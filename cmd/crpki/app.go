@@ -35,6 +35,7 @@ func commands(e *env) []*cli.Command {
 		verifyCommand(e),
 		probeCommand(e),
 		valuesCommand(e),
+		preflightCommand(e),
 		serveCommand(e),
 		secretCommand(e),
 		pullSecretCommand(e),

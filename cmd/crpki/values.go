@@ -376,8 +376,9 @@ func (r *valuesRun) arc() error {
 	}
 	r.o.Arguments = append(r.o.Arguments, "--config-protected-file", out)
 	config := strings.Join(append(words, ""), " ")
+	checked := strings.ReplaceAll(config, "--config ", "--az-config ")
 	r.o.Next = append(r.nextSecret(),
-		"crpki preflight "+config+shellQuote(out),
+		"crpki preflight "+checked+shellQuote(out),
 		"az k8s-extension create --cluster-name CLUSTER --resource-group GROUP --name connected-registry "+
 			"--cluster-type connectedClusters --extension-type Microsoft.ContainerRegistry.ConnectedRegistry "+
 			config+"--config-protected-file "+shellQuote(out))
