@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v2"
 
 	"github.com/crpki/crpki/fixtures/cluster"
 	"github.com/crpki/crpki/k8ssecret/preflight"
@@ -345,6 +346,21 @@ func TestPreflightInARealCluster(t *testing.T) {
 		l.Create(t, "/api/v1/namespaces/kube-system/configmaps", "{apiVersion: v1, kind: ConfigMap, metadata: {name: kubeadm-config}, data: {ClusterConfiguration: \"networking:\\n  dnsDomain: cluster.local\\n  serviceSubnet: 10.96.0.0/18\\n\"}}")
 		_, checks, _ = l.preflight(t, "preflight", "values.yaml")
 		want(t, checks, "cluster-ip-range", preflight.Pass, "10.96.0.0/18 (kubeadm-config)")
+	})
+
+	t.Run("the examples of help", func(t *testing.T) {
+		l.values(t, "--from", "certs", "--cluster-ip", "10.96.0.50", "--storage-class", "files")
+		l.ok(t, "values", "--for", "arc", "--from", "certs", "--connection-string-file", "connection.txt", "--out", "protected-settings-extension.json")
+		for _, line := range newPage(newApp(testEnv()), []*cli.Command{preflightCommand(testEnv())}).example {
+			args, _, _ := strings.Cut(line, " > ")
+			fields := strings.Fields(args)
+			if fields[0] != "crpki" {
+				continue
+			}
+			code, out, talk := l.crpki(t, append(fields[1:], "--kubeconfig", l.kubeconfig)...)
+			assert.Contains(t, []int{exitOK, exitBad}, code, "%s\n%s%s", line, out, talk)
+			assert.Contains(t, out, "cluster-ip-range", line)
+		}
 	})
 
 	t.Run("formats", func(t *testing.T) {
