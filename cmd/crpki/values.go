@@ -246,7 +246,7 @@ func (r *valuesRun) readPlan() error {
 	if c.Int("replicas") > 0 {
 		r.plan.UploadSecret = rand.Text()
 	}
-	for _, text := range c.StringSlice("value") {
+	for _, text := range r.untrimmed("value") {
 		v, err := k8ssecret.ParseValue(text)
 		if err != nil {
 			return usageErrorf("--value: %w", err)
@@ -256,6 +256,17 @@ func (r *valuesRun) readPlan() error {
 	var err error
 	r.plan.ConnectionString, err = r.connectionString()
 	return err
+}
+
+// untrimmed are the values of a flag as they were given: the library takes the
+// blanks around them away.
+func (r *valuesRun) untrimmed(flag string) (texts []string) {
+	for _, f := range r.line.flags {
+		if slices.Contains(f.flag.Names(), flag) {
+			texts = append(texts, f.value)
+		}
+	}
+	return texts
 }
 
 // mode is --mode, or else what is given makes: the targets of the connected
