@@ -204,6 +204,9 @@ func (w *writer) set(v Value) error {
 	}
 	keys := w.keys(v.Path)
 	if root == nil {
+		if !saysNothing(w.text) {
+			return errors.New("it holds something that is no mapping")
+		}
 		w.text = appendLines(w.text, w.eol(), w.block(keys, v, 0))
 		return nil
 	}
@@ -442,6 +445,16 @@ func (w *writer) eol() string {
 		return "\r\n"
 	}
 	return "\n"
+}
+
+// saysNothing: comments and markers, and nothing else.
+func saysNothing(text string) bool {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\uFEFF")) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' && line != "---" {
+			return false
+		}
+	}
+	return true
 }
 
 // appendLines adds lines at the end of a text without values, which may hold

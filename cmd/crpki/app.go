@@ -35,6 +35,8 @@ func commands(e *env) []*cli.Command {
 		verifyCommand(e),
 		probeCommand(e),
 		trustCommand(e),
+		valuesCommand(e),
+		preflightCommand(e),
 		serveCommand(e),
 		secretCommand(e),
 		pullSecretCommand(e),

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"cmp"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -89,6 +90,10 @@ func clusterHint(e *cluster.Error) string {
 		if e.Missing.Resource == "namespaces" {
 			return "--create-namespace makes it, or choose another: -n NAMESPACE"
 		}
+	case cluster.Invalid:
+		if e.Op.Verb == "list" {
+			return "selectors are written as for kubectl: -l app=registry,tier!=test, --field-selector metadata.name=registry-tls"
+		}
 	}
 	return ""
 }
@@ -102,14 +107,15 @@ func permissionHint(e *cluster.Error) string {
 	if account, ok := strings.CutPrefix(e.User, "system:serviceaccount:"); ok {
 		who = "--serviceaccount=" + shellQuote(account)
 	}
-	kind, where := "role", " -n "+e.Op.Namespace
-	if e.Op.Namespace == "" {
+	need := e.Needed
+	kind, where := "role", " -n "+need.Namespace
+	if need.Namespace == "" {
 		kind, where = "clusterrole", ""
 	}
-	name := "crpki-" + e.Op.Verb + "-" + e.Op.Resource.Name
+	name := "crpki-" + need.Verb + "-" + need.Resource.Name
 	hint := fmt.Sprintf("somebody who may grant it: kubectl create %s %s --verb=%s --resource=%s%s; kubectl create %sbinding %s --%s=%s %s%s",
-		kind, name, e.Op.Verb, e.Op.Resource, where, kind, name, kind, name, who, where)
-	if e.Op.Verb == "list" && e.Op.Namespace == "" && !e.Op.Resource.ClusterScoped {
+		kind, name, need.Verb, need.Resource, where, kind, name, kind, name, who, where)
+	if need.Verb == "list" && need.Namespace == "" && !need.Resource.ClusterScoped {
 		hint += "; or name one namespace: -n NAMESPACE"
 	}
 	return hint
@@ -180,7 +186,8 @@ type applied struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	Server    string `json:"server"`
-	// Action is "created", "changed" or "unchanged".
+	// Action is "created", "changed" or "unchanged"; of a dry run by a user who
+	// may not read the object, "applied".
 	Action string `json:"action"`
 	// DryRun is true when the API server checked everything and changed nothing.
 	DryRun bool `json:"dryRun"`
@@ -202,7 +209,10 @@ type application struct {
 	makeNamespace bool
 	workloads     []workload
 	accounts      []string
-	hint          func(*cluster.Error) string
+	// hint is the way out of an error, "" for the usual one.
+	hint func(*cluster.Error) string
+	// before is called when the API server has agreed, before anything is changed.
+	before func(context.Context) error
 }
 
 func (e *env) newApplication(c *cli.Context, k *cluster.Client, namespace, name string, object []byte) (*application, error) {
@@ -265,6 +275,11 @@ func (a *application) run(ctx context.Context) (applied, error) {
 	if err != nil {
 		return result, err
 	}
+	if a.before != nil {
+		if err := a.before(ctx); err != nil {
+			return result, err
+		}
+	}
 	after := checked
 	if !a.options.DryRun {
 		if after, err = a.apply(ctx, a.options); err != nil {
@@ -274,7 +289,9 @@ func (a *application) run(ctx context.Context) (applied, error) {
 	switch {
 	case after.Created:
 		result.Action = "created"
-	case same(before, checked.Object, after.Object):
+	case a.options.DryRun && before == nil:
+		result.Action = "applied"
+	case a.options.DryRun && sameSecret(before, after.Object), !a.options.DryRun && sameVersion(checked.Object, after.Object):
 		result.Action = "unchanged"
 	default:
 		result.Action = "changed"
@@ -299,26 +316,38 @@ func (a *application) run(ctx context.Context) (applied, error) {
 	return result, nil
 }
 
-// current is the object as it is, "" when it is not there or may not be read.
-func (a *application) current(ctx context.Context) (string, error) {
+// current is the Secret as it is, nil when it is not there or may not be read.
+// Only a dry run has to know it.
+func (a *application) current(ctx context.Context) (*cluster.Secret, error) {
+	if !a.options.DryRun {
+		return nil, nil
+	}
 	now, err := cluster.Get[cluster.Secret](ctx, a.client, cluster.Secrets, a.namespace, a.name)
 	switch cluster.KindOf(err) {
 	case cluster.NotFound, cluster.Forbidden:
-		return "", nil
+		return nil, nil
 	}
-	return now.Metadata.ResourceVersion, a.explain(err)
+	return &now, a.explain(err)
 }
 
-// same reports whether an apply changed nothing: then the version is still that
-// which the object had before, as read, or as the trial has it.
-func same(before string, trial, after []byte) bool {
+// sameVersion reports whether an apply changed nothing. A trial has the version
+// that is there, and so this needs no permission to read.
+func sameVersion(trial, after []byte) bool {
 	version := func(data []byte) string {
 		var o cluster.Object
 		json.Unmarshal(data, &o) // what cannot be read has no version
 		return o.Metadata.ResourceVersion
 	}
-	before = cmp.Or(before, version(trial))
+	before := version(trial)
 	return before != "" && version(after) == before
+}
+
+// sameSecret reports whether a trial would change nothing.
+func sameSecret(now *cluster.Secret, trial []byte) bool {
+	var then cluster.Secret
+	return json.Unmarshal(trial, &then) == nil && now.Type == then.Type && now.Immutable == then.Immutable &&
+		maps.EqualFunc(now.Data, then.Data, bytes.Equal) &&
+		maps.Equal(now.Metadata.Labels, then.Metadata.Labels) && maps.Equal(now.Metadata.Annotations, then.Metadata.Annotations)
 }
 
 func (a *application) apply(ctx context.Context, o cluster.ApplyOptions) (cluster.Applied, error) {
@@ -389,15 +418,34 @@ func (a *application) restart(ctx context.Context, w workload, o cluster.ApplyOp
 	return clusterError(err)
 }
 
-// attach lets the pods of a service account pull with the Secret. Its other
-// pull secrets stay.
+// attempts at what others may change between reading and writing.
+const attempts = 5
+
+// attach lets the pods of a service account pull with the Secret. The API knows
+// no way to add to that list, and so it is read and written whole, unless
+// somebody has changed it in between.
 func (a *application) attach(ctx context.Context, account string, o cluster.ApplyOptions) error {
-	patch, err := json.Marshal(map[string]any{"imagePullSecrets": []cluster.LocalObjectName{{Name: a.name}}})
-	if err != nil {
-		return err
+	for range attempts {
+		now, err := cluster.Get[cluster.ServiceAccount](ctx, a.client, cluster.ServiceAccounts, a.namespace, account)
+		if err != nil {
+			return clusterError(err)
+		}
+		if slices.Contains(now.ImagePullSecrets, cluster.LocalObjectName{Name: a.name}) {
+			return nil
+		}
+		patch, err := json.Marshal(map[string]any{
+			"metadata":         map[string]string{"resourceVersion": now.Metadata.ResourceVersion},
+			"imagePullSecrets": append(now.ImagePullSecrets, cluster.LocalObjectName{Name: a.name}),
+		})
+		if err != nil {
+			return err
+		}
+		_, err = a.client.Merge(ctx, cluster.ServiceAccounts, a.namespace, account, patch, cluster.ApplyOptions{DryRun: o.DryRun})
+		if cluster.KindOf(err) != cluster.Conflict {
+			return clusterError(err)
+		}
 	}
-	_, err = a.client.Merge(ctx, cluster.ServiceAccounts, a.namespace, account, patch, cluster.ApplyOptions{DryRun: o.DryRun})
-	return clusterError(err)
+	return usageErrorf("the service account %s/%s changes all the time: try again", a.namespace, account)
 }
 
 // lines say what was done.

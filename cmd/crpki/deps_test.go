@@ -37,13 +37,14 @@ var layers = map[string][]string{
 
 	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format", "pki/nearest"},
 	"k8ssecret/internal/tree": nil,
+	"k8ssecret/preflight":     {"k8ssecret", "k8ssecret/cluster", "pki", "pki/format"},
 	"k8ssecret/yamltree":      {"k8ssecret/internal/tree"},
 	"k8ssecret/cluster":       nil,
 
 	"cmd/crpki/internal/emit":  {"pki"},
 	"cmd/crpki/internal/serve": {"pki", "pki/issue"},
 	"cmd/crpki": {
-		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/cluster", "k8ssecret/yamltree",
+		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/cluster", "k8ssecret/preflight", "k8ssecret/yamltree",
 		"inspect", "inspect/clients", "inspect/explain", "inspect/probe", "inspect/report", "inspect/rules", "inspect/trust", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/nearest", "pki/spec",
 	},

@@ -151,13 +151,15 @@ func (e *env) secret(c *cli.Context) error {
 func secretHint(failed *cluster.Error, wanted string) string {
 	where := " -n " + failed.Op.Namespace
 	name := shellQuote(failed.Op.Name)
+	typeDiffers := slices.Contains(failed.Fields, "type") ||
+		slices.ContainsFunc(failed.Owners, func(o cluster.Owner) bool { return o.Field == ".type" })
 	switch {
+	case (failed.Kind == cluster.Conflict || failed.Kind == cluster.Immutable) && typeDiffers:
+		return fmt.Sprintf("the Secret that is there is not of the type %s, and the type can never change: kubectl delete secret %s%s, then again; or make one of another name for the workload to use", wanted, name, where)
 	case failed.Kind == cluster.Conflict && len(failed.Owners) > 0:
 		return "--force-conflicts takes the fields over; kubectl get secret " + name + where + " -o yaml --show-managed-fields shows who has what"
 	case failed.Kind == cluster.Conflict:
 		return "somebody changed it at the same time: try again"
-	case failed.Kind == cluster.Immutable && slices.Contains(failed.Fields, "type"):
-		return fmt.Sprintf("the Secret that is there has another type, which can never change: kubectl delete secret %s%s, then again; or make one of another name for the workload to use", name, where)
 	case failed.Kind == cluster.Immutable:
 		return fmt.Sprintf("the Secret that is there is immutable: make one of another name and let the workload use it; or kubectl delete secret %s%s, then again", name, where)
 	}
@@ -452,7 +454,8 @@ func (e *env) secretChain(certs []pki.Cert, key pki.Key) servedChain {
 	return s
 }
 
-// refuseErrors judges the Secret as lint judges its manifest.
+// refuseErrors judges the Secret as lint judges its manifest. A command without
+// --warn-days and --fail-days does not ask how long it lasts.
 func (e *env) refuseErrors(c *cli.Context, s k8ssecret.Secret, manifest []byte) error {
 	source := "secret/" + s.Name
 	if s.Namespace != "" {

@@ -246,7 +246,7 @@ func (r *valuesRun) readPlan() error {
 	if c.Int("replicas") > 0 {
 		r.plan.UploadSecret = rand.Text()
 	}
-	for _, text := range c.StringSlice("value") {
+	for _, text := range r.untrimmed("value") {
 		v, err := k8ssecret.ParseValue(text)
 		if err != nil {
 			return usageErrorf("--value: %w", err)
@@ -256,6 +256,17 @@ func (r *valuesRun) readPlan() error {
 	var err error
 	r.plan.ConnectionString, err = r.connectionString()
 	return err
+}
+
+// untrimmed are the values of a flag as they were given: the library takes the
+// blanks around them away.
+func (r *valuesRun) untrimmed(flag string) (texts []string) {
+	for _, f := range r.line.flags {
+		if slices.Contains(f.flag.Names(), flag) {
+			texts = append(texts, f.value)
+		}
+	}
+	return texts
 }
 
 // mode is --mode, or else what is given makes: the targets of the connected
@@ -376,8 +387,9 @@ func (r *valuesRun) arc() error {
 	}
 	r.o.Arguments = append(r.o.Arguments, "--config-protected-file", out)
 	config := strings.Join(append(words, ""), " ")
+	checked := strings.ReplaceAll(config, "--config ", "--az-config ")
 	r.o.Next = append(r.nextSecret(),
-		"crpki preflight "+config+shellQuote(out),
+		"crpki preflight "+checked+shellQuote(out),
 		"az k8s-extension create --cluster-name CLUSTER --resource-group GROUP --name connected-registry "+
 			"--cluster-type connectedClusters --extension-type Microsoft.ContainerRegistry.ConnectedRegistry "+
 			config+"--config-protected-file "+shellQuote(out))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/x509"
 	"errors"
@@ -117,7 +118,7 @@ func (d *deployed) readPair(e *env, opened *passwordKeeper, certPath, keyPath st
 		}
 		certData = nil
 	}
-	key, err := oneKey(firstNonEmpty(keyPath, certPath), pki.Material{Keys: keys})
+	key, err := oneKey(cmp.Or(keyPath, certPath), pki.Material{Keys: keys})
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (d *deployed) readPair(e *env, opened *passwordKeeper, certPath, keyPath st
 	}
 	if d.key == nil {
 		if keys[0].Encrypted {
-			e.notef("%s is written without its password, for nobody is there to type it when a pod starts", firstNonEmpty(keyPath, certPath))
+			e.notef("%s is written without its password, for nobody is there to type it when a pod starts", cmp.Or(keyPath, certPath))
 		}
 		if d.key, err = format.EncodeKey(key); err != nil {
 			return err
@@ -176,13 +177,6 @@ func asFound(path string, data []byte, o format.RepairOptions) []byte {
 		return nil
 	}
 	return r.After
-}
-
-func firstNonEmpty(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // judgeAll judges what the values are to say, whatever form they come in.

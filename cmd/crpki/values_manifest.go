@@ -100,8 +100,10 @@ func (r *valuesRun) issuedNames() (names pki.Names, err error) {
 		kind  pki.NameKind
 		texts []string
 	}{
-		{"cluster-ip", pki.IP, single(c.String("cluster-ip"))}, {"ip", pki.IP, c.StringSlice("ip")},
-		{"login-server", pki.DNS, single(c.String("login-server"))}, {"dns", pki.DNS, c.StringSlice("dns")},
+		{"cluster-ip", pki.IP, single(c.String("cluster-ip"))},
+		{"ip", pki.IP, c.StringSlice("ip")},
+		{"login-server", pki.DNS, single(c.String("login-server"))},
+		{"dns", pki.DNS, c.StringSlice("dns")},
 	} {
 		more, remarks, err := pki.ParseNames(f.kind, f.texts)
 		if err != nil {

@@ -74,8 +74,10 @@ type Error struct {
 	// Detail is what went wrong, in the API server's words when it has any.
 	Detail string
 	// User is who is forbidden, as far as the API server says: "jane",
-	// "system:serviceaccount:infra:deployer".
-	User string
+	// "system:serviceaccount:infra:deployer". Needed is then the permission, which
+	// may be another than Op: who applies what is not there has to create it.
+	User   string
+	Needed Op
 	// Missing is what is not there, as "namespaces" and "infra".
 	Missing struct{ Resource, Name string }
 	// Owners are those of the fields in conflict; none when the object changed
@@ -115,8 +117,6 @@ func configError(o Options, err error) error {
 	switch {
 	case clientcmd.IsEmptyConfig(err) && o.Kubeconfig == nil:
 		e.Detail = "there is no kubeconfig: KUBECONFIG and ~/.kube/config give none, and this is no pod of a cluster"
-	case clientcmd.IsContextNotFound(err) && o.Context != "":
-		e.Detail = fmt.Sprintf("the kubeconfig has no context %q", o.Context)
 	case clientcmd.IsEmptyConfig(err):
 		e.Detail = fmt.Sprintf("kubeconfig %s: it names no cluster", o.Path)
 	case o.Kubeconfig != nil:
@@ -201,18 +201,25 @@ func (e *Error) status(s metav1.Status) {
 			}
 		}
 	}
+	if isForeign(details) && s.Reason != metav1.StatusReasonNotFound && s.Reason != metav1.StatusReasonUnauthorized && s.Reason != metav1.StatusReasonTooManyRequests {
+		e.Kind, e.Detail = Unreachable, fmt.Sprintf("HTTP status %d; %v", s.Code, errNoAnswer)
+		return
+	}
 	e.RetryAfter = time.Duration(details.RetryAfterSeconds) * time.Second
 	switch s.Reason {
 	case metav1.StatusReasonUnauthorized:
 		e.Kind, e.Detail = Unauthorized, "the API server does not take the credentials: they are wrong or have expired"
 	case metav1.StatusReasonForbidden:
-		e.Kind, e.User = Forbidden, between(s.Message, `User "`, `"`)
+		e.forbidden(s.Message)
 	case metav1.StatusReasonNotFound:
 		e.notFound(details)
 	case metav1.StatusReasonAlreadyExists:
 		e.Kind = Exists
 	case metav1.StatusReasonConflict:
 		e.Kind = Conflict
+		if len(e.Owners) > 0 {
+			e.Detail = "others own what is to be applied: " + describeOwners(e.Owners)
+		}
 	case metav1.StatusReasonInvalid:
 		e.Kind = Invalid
 		if strings.Contains(s.Message, "immutable") {
@@ -235,13 +242,54 @@ func (e *Error) status(s metav1.Status) {
 
 // notFound tells an object that is missing from a resource that is.
 func (e *Error) notFound(d *metav1.StatusDetails) {
-	if d.Name == "" || len(d.Causes) > 0 && d.Causes[0].Type == metav1.CauseTypeUnexpectedServerResponse {
+	if isForeign(d) && e.Op.Resource.Group == "" { // which every API server has
+		e.Kind, e.Detail = Unreachable, "HTTP status 404; "+errNoAnswer.Error()
+		return
+	}
+	if d.Name == "" || isForeign(d) {
 		e.Kind = NoAPI
 		e.Detail = "the API server does not know " + e.Op.Resource.APIVersion() + " " + e.Op.Resource.Name
 		return
 	}
 	e.Kind = NotFound
 	e.Missing.Resource, e.Missing.Name = d.Kind, d.Name
+}
+
+// isForeign: the answer was no Status, and so not of the API's.
+func isForeign(d *metav1.StatusDetails) bool {
+	return len(d.Causes) > 0 && d.Causes[0].Type == metav1.CauseTypeUnexpectedServerResponse
+}
+
+// forbidden takes the missing permission out of `User "jane" cannot create
+// resource "secrets" in API group "" in the namespace "infra"`.
+func (e *Error) forbidden(message string) {
+	e.Kind, e.User, e.Needed = Forbidden, between(message, `User "`, `"`), e.Op
+	verb, resource := between(message, `" cannot `, ` resource`), between(message, `resource "`, `"`)
+	if verb == "" || resource == "" {
+		return
+	}
+	e.Needed.Verb, e.Needed.Namespace = verb, between(message, `in the namespace "`, `"`)
+	if group := between(message, `in API group "`, `"`); resource != e.Op.Resource.Name || group != e.Op.Resource.Group {
+		e.Needed.Resource = Resource{Group: group, Name: resource, ClusterScoped: e.Needed.Namespace == ""}
+	}
+}
+
+// describeOwners lists fields by manager: ".data.tls.crt, .data.tls.key
+// (kubectl-create)".
+func describeOwners(owners []Owner) string {
+	var managers []string
+	fields := map[string][]string{}
+	for _, o := range owners {
+		if fields[o.Manager] == nil {
+			managers = append(managers, o.Manager)
+		}
+		fields[o.Manager] = append(fields[o.Manager], o.Field)
+	}
+	var all []string
+	for _, m := range managers {
+		all = append(all, strings.Join(fields[m], ", ")+" ("+m+")")
+	}
+	return strings.Join(all, "; ")
 }
 
 // managerIn takes the manager's name out of `conflict with "kubectl-create"
