@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +29,7 @@ func registryFlags() []cli.Flag {
 
 // registryOptions reads them.
 func (e *env) registryOptions(c *cli.Context, o *probe.Options) error {
+	log.SetOutput(io.Discard) // net/http tells it of servers that break HTTP/2, and so do we
 	o.Insecure = c.Bool("insecure")
 	o.Platform = "linux/" + runtime.GOARCH
 	user := c.String("username")

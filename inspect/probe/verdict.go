@@ -25,7 +25,7 @@ func (r *Result) conclude(h *handshake, o Options) {
 		r.unreachable(h.err)
 	case h.received != nil:
 		r.notTLS(h.received)
-	case len(h.certs) == 0:
+	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err):
 		r.noHandshake(h.err)
 	case r.Go.OK && r.OpenSSL.OK:
 		r.trusted(o)
@@ -175,7 +175,12 @@ func protocolOf(received []byte) string {
 	return ""
 }
 
-// noHandshake is for a server that showed no certificate.
+// isBroken is true for a connection that ended, or that did not go on in time.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || err != nil && isTimeout(err)
+}
+
+// noHandshake is for a server that did not come to the end of a handshake.
 func (r *Result) noHandshake(err error) {
 	switch {
 	case isTimeout(err):
@@ -183,7 +188,7 @@ func (r *Result) noHandshake(err error) {
 		r.Status, r.Verdict = Unreachable, "unreachable: connected, but no TLS answer in time"
 		r.Cause = "the server does not speak TLS and waits, or it hangs"
 		return
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+	case isBroken(err):
 		r.Status, r.Verdict = Unreachable, "unreachable: the connection was closed during the handshake"
 		r.Cause = "the server does not speak TLS, or a load balancer has nothing behind it: " + printable(err)
 		return
