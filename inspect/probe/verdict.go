@@ -215,6 +215,9 @@ func (r *Result) noHandshake(err error) {
 func (r *Result) refused(h *handshake, o Options) {
 	r.Status = Refused
 	reason, cause, fix := r.goReason(h)
+	if known, why := r.recognize(h); known != "" {
+		reason, cause, fix = known, why, "crpki probe "+r.again()+" --save-chain served.pem && crpki inspect served.pem"
+	}
 	switch {
 	case r.clientRefused(h):
 		r.wantsClient(h, o)
