@@ -65,8 +65,11 @@ func (r *Result) usable() {
 		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients where they should not log in", g.Error
 	case g.Error != "":
 		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
-		if g.status != "" {
+		switch {
+		case g.status != "":
 			r.Status = g.status
+		case r.Image != nil && !r.Image.OK:
+			r.Status = r.Image.status
 		}
 	case r.Image != nil && !r.Image.OK:
 		r.Status, r.Verdict, r.Cause = r.Image.status, "trusted, but "+r.Image.Name+" cannot be pulled", r.Image.Error
