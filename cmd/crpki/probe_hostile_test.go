@@ -107,4 +107,3 @@ func TestProbeFaults(t *testing.T) {
 		assert.True(t, ok, "%s is no fault any more", name)
 	}
 }
-

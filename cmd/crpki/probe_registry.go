@@ -97,7 +97,7 @@ func writeRegistry(line func(label, format string, args ...any), r probe.Result)
 	if i := r.Image; i != nil {
 		line("Image", "%s", describeImage(i))
 		if b := i.Blob; b != nil {
-			line("", "layer %s, %s, from %s", b.Digest, count(int(b.Size), "byte"), b.URL)
+			line("", "blob %s, %s, from %s", b.Digest, count(int(b.Size), "byte"), b.URL)
 			for _, to := range b.Redirects {
 				line("", "redirected to %s", to)
 			}

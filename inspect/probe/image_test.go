@@ -263,7 +263,7 @@ func TestLogin(t *testing.T) {
 		{
 			shows: "Basic, and the password is wrong", shop: &shop{basic: "user:other", challenge: `Basic realm="shop"`}, credentials: user,
 			verdict: "trusted, but team/app:1.2 cannot be pulled: its manifest does not come: 401 Unauthorized: UNAUTHORIZED: you sent Basic (hidden)",
-			login:   Login{User: "user", Source: "the test", SentTo: []string{"shop"}, OK: true}, shopHeard: basic,
+			login:   Login{User: "user", Source: "the test", SentTo: []string{"shop"}, Error: "the registry does not take it"}, shopHeard: basic,
 		},
 		{
 			shows: "Basic, and there is no password", shop: &shop{basic: "user:sesame", challenge: `Basic realm="shop"`},
