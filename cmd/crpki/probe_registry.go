@@ -98,8 +98,8 @@ func writeRegistry(line func(label, format string, args ...any), r probe.Result)
 		line("Image", "%s", describeImage(i))
 		if b := i.Blob; b != nil {
 			line("", "blob %s, %s, from %s", b.Digest, count(int(b.Size), "byte"), b.URL)
-			for _, to := range b.Redirects {
-				line("", "redirected to %s", to)
+			for _, over := range b.Redirects[:max(len(b.Redirects)-1, 0)] {
+				line("", "redirected over %s", over)
 			}
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -34,14 +34,23 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 		name, value, _ := strings.Cut(arg, "=")
 		settings[name] = value
 	}
-	pair, err := tls.LoadX509KeyPair(ts.MkAbs(args[1]+"/tls.crt"), ts.MkAbs(args[1]+"/tls.key"))
+	server, err := startRegistry(ts.MkAbs(args[1]), settings)
 	ts.Check(err)
+	ts.Defer(server.Close)
+	ts.Setenv(args[0], server.Listener.Addr().String())
+}
+
+// startRegistry is one with the certificate and key in a folder.
+func startRegistry(dir string, settings map[string]string) (*httptest.Server, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+	if err != nil {
+		return nil, err
+	}
 	s := httptest.NewUnstartedServer(scriptRegistry(settings))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	s.StartTLS()
-	ts.Defer(s.Close)
-	ts.Setenv(args[0], s.Listener.Addr().(*net.TCPAddr).String())
+	return s, nil
 }
 
 // scriptToken opens the registry that sends for tokens.
