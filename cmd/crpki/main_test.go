@@ -79,7 +79,7 @@ func TestScript(t *testing.T) {
 			env.Defer(servers.stopAll)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "s_server": cmdSServer, "serve": cmdServe},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": cmdExits, "s_server": cmdSServer, "serve": cmdServe, "registry": cmdRegistry},
 	})
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -41,8 +40,9 @@ crpki probe reg.example.com/team/app:1.2 --ca-file certs/ca.crt
 # by another name than the one to connect to
 crpki probe 127.0.0.1:5000 --servername reg.example.com --ca-file certs/ca.crt
 
-TARGET is a host, host:port, [IPv6]:port, a URL or an image reference; the port
-is 443 when there is none. crpki shakes hands with it as a Go client does (docker,
+TARGET is a host, host:port, [IPv6]:port, a URL, an image reference, or a network
+with all of its addresses (10.0.0.0/28:5000, [fd00::/124]:5000); the port is 443
+when there is none. crpki shakes hands with it as a Go client does (docker,
 containerd, podman, kubelet), and tells the verdict first, then the cause, a
 command that helps, and what it saw.
 
@@ -74,7 +74,7 @@ speak TLS, or is trusted and no client could pull from it all the same, with 3 w
 the verdict is printed, a line for each target.`,
 		ArgsUsage: "[TARGET...]",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringFlag{Name: "targets-from", Usage: "`FILE` with more targets, one on a line; # begins a comment, - is standard input", TakesFile: true, Category: aboutConnection},
+			&cli.StringFlag{Name: "targets-from", Usage: "`FILE` with more targets, one on a line; # begins a comment, there and behind a blank; - is standard input", TakesFile: true, Category: aboutConnection},
 			&cli.StringSliceFlag{Name: "ca-file", Usage: "`FILE` or folder with the certificates that clients trust", TakesFile: true, Category: aboutTrust},
 			&cli.BoolFlag{Name: "system", Usage: "trust what this machine trusts, also with --ca-file", Category: aboutTrust},
 			&cli.IntFlag{Name: "auth-level", Value: 2, Usage: "security `LEVEL` of openssl s_client: 2 is that of Debian, Ubuntu and OpenSSL 3.2", Category: aboutTrust},
@@ -104,12 +104,13 @@ the verdict is printed, a line for each target.`,
 
 // probeReport writes results as they come.
 type probeReport struct {
-	e      *env
-	c      *cli.Context
-	many   bool
-	worst  int
-	count  int
-	served []pki.Cert
+	e        *env
+	c        *cli.Context
+	many     bool
+	progress *probeProgress
+	worst    int
+	count    int
+	served   []pki.Cert
 	// kept are the results, for formats that say all at once.
 	kept []probe.Result
 }
@@ -138,9 +139,11 @@ func (e *env) probe(c *cli.Context) error {
 		return usageErrorf("--save-chain takes one target, there are %d", len(targets))
 	}
 	debug.SetGCPercent(probeGC)
-	report := &probeReport{e: e, c: c, many: len(targets) > 1}
+	report := &probeReport{e: e, c: c, many: len(targets) > 1, progress: e.newProbeProgress(len(targets))}
 	jobs := probeJobs(c.Context, targets, options.Ready())
-	if err := inOrderBy(c.Context, workers, jobs, report.take); err != nil {
+	err = inOrderBy(c.Context, workers, jobs, report.take)
+	report.progress.clear()
+	if err != nil {
 		return err
 	}
 	if err := report.finish(); err != nil {
@@ -204,14 +207,19 @@ func (p *probeReport) take(r probe.Result) error {
 	case r.Status != probe.Trusted && r.Status != probe.Warning:
 		p.worst = exitBad
 	}
-	w := bufio.NewWriter(p.e.stdout)
-	if err := p.write(w, r); err != nil {
+	p.progress.makeRoom()
+	if err := p.write(r); err != nil {
 		return err
 	}
-	return w.Flush()
+	if err := p.e.flush(); err != nil {
+		return err
+	}
+	p.progress.step(r)
+	return nil
 }
 
-func (p *probeReport) write(w *bufio.Writer, r probe.Result) error {
+func (p *probeReport) write(r probe.Result) error {
+	w := p.e.stdout
 	switch p.c.String("output") {
 	case "json":
 		enc := json.NewEncoder(w)
@@ -227,7 +235,7 @@ func (p *probeReport) write(w *bufio.Writer, r probe.Result) error {
 		return nil
 	case "yaml":
 		if p.many {
-			fmt.Fprintln(p.e.stdout, "---")
+			fmt.Fprintln(w, "---")
 		}
 		return p.e.print(p.c, r, nil)
 	}

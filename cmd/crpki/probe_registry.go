@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +29,7 @@ func registryFlags() []cli.Flag {
 
 // registryOptions reads them.
 func (e *env) registryOptions(c *cli.Context, o *probe.Options) error {
+	log.SetOutput(io.Discard) // net/http tells it of servers that break HTTP/2, and so do we
 	o.Insecure = c.Bool("insecure")
 	o.Platform = "linux/" + runtime.GOARCH
 	user := c.String("username")
@@ -94,9 +97,9 @@ func writeRegistry(line func(label, format string, args ...any), r probe.Result)
 	if i := r.Image; i != nil {
 		line("Image", "%s", describeImage(i))
 		if b := i.Blob; b != nil {
-			line("", "layer %s, %s, from %s", b.Digest, count(int(b.Size), "byte"), b.URL)
-			for _, to := range b.Redirects {
-				line("", "redirected to %s", to)
+			line("", "blob %s, %s, from %s", b.Digest, count(int(b.Size), "byte"), b.URL)
+			for _, over := range b.Redirects[:max(len(b.Redirects)-1, 0)] {
+				line("", "redirected over %s", over)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,7 +18,8 @@ import (
 // handshake is one connection, as far as it came.
 type handshake struct {
 	conn    *tls.Conn
-	address string // of the other end, as ip:port
+	address string   // of the other end, as ip:port
+	through *url.URL // the proxy in between, nil for none
 	// received are the first octets of the answer, when it is no TLS.
 	received []byte
 	hello    hello
@@ -96,7 +98,7 @@ func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, ver
 		h.err = err
 		return h
 	}
-	h.dialed, h.address = true, address
+	h.dialed, h.address, h.through = true, address, o.proxyOf(t)
 	if deadline, ok := ctx.Deadline(); ok {
 		raw.SetDeadline(deadline)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/crpki/crpki/inspect/verify"
 	"github.com/crpki/crpki/pki"
@@ -251,7 +252,7 @@ func exchange(request *http.Request, h *handshake, limit int64) (answer, error) 
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return answer{}, silence(err)
+		return answer{}, silence(request.Context(), err)
 	}
 	defer response.Body.Close()
 	defer h.close() // before the body is closed, which might drain it
@@ -267,26 +268,28 @@ func exchange(request *http.Request, h *handshake, limit int64) (answer, error) 
 		a.body = nil
 		return a, unusable("its answer to GET %s has no end: more than %d KiB came", request.URL.Path, limit>>10)
 	case err != nil && int64(len(a.body)) <= limit:
-		return a, silence(err)
+		return a, silence(request.Context(), err)
 	}
 	return a, nil
 }
 
 // silence says what kept an answer from coming.
-func silence(err error) error {
-	switch {
+func silence(ctx context.Context, err error) error {
+	deadline, limited := ctx.Deadline()
+	switch text := err.Error(); {
 	case isRemoteAlert(err):
 		return err
-	case isTimeout(err):
-		return misbehaviour{Unreachable, "no whole answer in time"}
-	case errors.Is(err, context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled):
 		return misbehaviour{Unreachable, "interrupted"}
+	case isTimeout(err), limited && !time.Now().Before(deadline): // net/http may take what came for all
+		return misbehaviour{Unreachable, "no whole answer in time"}
 	case errors.Is(err, syscall.ECONNRESET):
 		return misbehaviour{Unreachable, "the connection was reset before the answer was there"}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE), strings.Contains(err.Error(), "server closed"):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE), strings.Contains(text, "server closed"):
 		return misbehaviour{Unreachable, "the connection was closed before the answer was there"}
+	default:
+		return unusable("its answer breaks HTTP: %s", strings.TrimPrefix(text, "net/http: HTTP/1.x transport connection broken: "))
 	}
-	return misbehaviour{Unusable, printable(err)}
 }
 
 func dialKey(u *url.URL) string {

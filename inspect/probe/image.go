@@ -159,6 +159,9 @@ func (v *visit) manifest(reference string) (m manifest, mediaType, digest string
 	if err != nil {
 		return m, "", "", err
 	}
+	if login := v.r.Registry.Login; login != nil && a.status == http.StatusUnauthorized {
+		login.OK, login.Error = false, "the registry does not take it"
+	}
 	if a.status != http.StatusOK {
 		return m, "", "", unusable("its manifest does not come: %s", v.describe(a))
 	}

@@ -105,7 +105,9 @@ func TestRegistry(t *testing.T) {
 		},
 		{
 			"a web page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<!DOCTYPE html><h1>Welcome</h1>") },
-			Trusted, "trusted", Registry{Status: 200, OK: true, WebPage: true}, nil,
+			Trusted, "trusted",
+			Registry{Status: 200, OK: true, WebPage: true},
+			nil,
 		},
 		{
 			"no registry", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, Trusted, "trusted, but no registry answers",
@@ -127,7 +129,8 @@ func TestRegistry(t *testing.T) {
 					}
 				}
 			}, Unusable, "trusted, but no registry answers",
-			Registry{Status: 200, Error: "its answer to GET /v2/ has no end: more than 64 KiB came", status: Unusable}, nil,
+			Registry{Status: 200, Error: "its answer to GET /v2/ has no end: more than 64 KiB came", status: Unusable},
+			nil,
 		},
 	}
 	for _, tt := range tests {

@@ -102,3 +102,47 @@ func FuzzParseTarget(f *testing.F) {
 		require.Equal(t, got.Address(), again.Address())
 	})
 }
+
+func TestParseTargets(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want []string
+	}{
+		{"reg.local:5000", []string{"reg.local:5000"}},
+		{"10.0.0.4/30:5000", []string{"10.0.0.4:5000", "10.0.0.5:5000", "10.0.0.6:5000", "10.0.0.7:5000"}},
+		{"10.0.0.4/31", []string{"10.0.0.4:443", "10.0.0.5:443"}},
+		{"255.255.255.255/32:1", []string{"255.255.255.255:1"}},
+		{"[fd00::/127]:5000", []string{"[fd00::]:5000", "[fd00::1]:5000"}},
+		{"fd00::/127", []string{"[fd00::]:443", "[fd00::1]:443"}},
+		{"10.0.0.1/hello:latest", []string{"10.0.0.1:443"}},
+		{"10.0.0.1/33:1", []string{"10.0.0.1:443"}}, // an image
+	} {
+		t.Run(tt.text, func(t *testing.T) {
+			all, err := ParseTargets(tt.text, maxNetwork)
+			require.NoError(t, err)
+			var got []string
+			for _, target := range all {
+				got = append(got, target.Address())
+			}
+			assert.Equal(t, tt.want, got)
+		})
+	}
+	for _, tt := range []struct{ text, says string }{
+		{"10.0.0.1/30:5000", "write 10.0.0.0/30"},
+		{"10.0.0.0/15", "2^17"},
+		{"::/0", "2^128"},
+		{"0.0.0.0/0:443", "2^32"},
+		{"10.0.0.0/30:0", "no port"},
+		{"10.0.0.0/30:5000/v2", "a path"},
+		{"[fd00::/127]5000", ""},
+	} {
+		t.Run(tt.text, func(t *testing.T) {
+			_, err := ParseTargets(tt.text, maxNetwork)
+			assert.ErrorContains(t, err, tt.says)
+		})
+	}
+	t.Run("no more than asked for", func(t *testing.T) {
+		_, err := ParseTargets("10.0.0.0/24", 255)
+		assert.ErrorContains(t, err, "at most 255")
+	})
+}

@@ -25,7 +25,7 @@ func (r *Result) conclude(h *handshake, o Options) {
 		r.unreachable(h.err)
 	case h.received != nil:
 		r.notTLS(h.received)
-	case len(h.certs) == 0:
+	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err):
 		r.noHandshake(h.err)
 	case r.Go.OK && r.OpenSSL.OK:
 		r.trusted(o)
@@ -65,8 +65,11 @@ func (r *Result) usable() {
 		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients where they should not log in", g.Error
 	case g.Error != "":
 		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
-		if g.status != "" {
+		switch {
+		case g.status != "":
 			r.Status = g.status
+		case r.Image != nil && !r.Image.OK:
+			r.Status = r.Image.status
 		}
 	case r.Image != nil && !r.Image.OK:
 		r.Status, r.Verdict, r.Cause = r.Image.status, "trusted, but "+r.Image.Name+" cannot be pulled", r.Image.Error
@@ -175,7 +178,12 @@ func protocolOf(received []byte) string {
 	return ""
 }
 
-// noHandshake is for a server that showed no certificate.
+// isBroken is true for a connection that ended, or that did not go on in time.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || err != nil && isTimeout(err)
+}
+
+// noHandshake is for a server that did not come to the end of a handshake.
 func (r *Result) noHandshake(err error) {
 	switch {
 	case isTimeout(err):
@@ -183,7 +191,7 @@ func (r *Result) noHandshake(err error) {
 		r.Status, r.Verdict = Unreachable, "unreachable: connected, but no TLS answer in time"
 		r.Cause = "the server does not speak TLS and waits, or it hangs"
 		return
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+	case isBroken(err):
 		r.Status, r.Verdict = Unreachable, "unreachable: the connection was closed during the handshake"
 		r.Cause = "the server does not speak TLS, or a load balancer has nothing behind it: " + printable(err)
 		return
@@ -210,6 +218,9 @@ func (r *Result) noHandshake(err error) {
 func (r *Result) refused(h *handshake, o Options) {
 	r.Status = Refused
 	reason, cause, fix := r.goReason(h)
+	if known, why := r.recognize(h); known != "" {
+		reason, cause, fix = known, why, "crpki probe "+r.again()+" --save-chain served.pem && crpki inspect served.pem"
+	}
 	switch {
 	case r.clientRefused(h):
 		r.wantsClient(h, o)

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/crpki/crpki/inspect/probe"
+)
+
+// maxTargets bounds the targets of one run: twice an IPv4 network of 16 bits.
+const maxTargets = 1 << 17
+
+// probeTargets are those of the arguments and of --targets-from, a line each.
+func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
+	add := func(text, where string) error {
+		more, err := probe.ParseTargets(text, maxTargets-len(targets))
+		if err != nil {
+			return withHint(usageErrorf("%s %q: %w", where, text, err), "crpki probe --help shows what a target can be")
+		}
+		if len(more) > 1 {
+			e.notef("%s: %s", text, count(len(more), "target"))
+		}
+		targets = append(targets, more...)
+		return nil
+	}
+	for _, text := range c.Args().Slice() {
+		if err := add(text, "target"); err != nil {
+			return nil, err
+		}
+	}
+	if path := c.String("targets-from"); path != "" {
+		data, err := e.readFor("--targets-from", path)
+		if err != nil {
+			return nil, err
+		}
+		n := 0
+		for line := range strings.Lines(string(data)) {
+			n++
+			if line = withoutComment(line); line == "" {
+				continue
+			}
+			if err := add(line[:min(len(line), 200)], fmt.Sprintf("%s line %d:", path, n)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(targets) == 0 {
+		return nil, withHint(usageErrorf("crpki probe needs TARGET"), "crpki probe --help shows an example")
+	}
+	if err := askForImage(c, targets); err != nil {
+		return nil, err
+	}
+	return e.connectElsewhere(c, targets)
+}
+
+// withoutComment takes off what follows a # at the beginning or behind a blank.
+func withoutComment(line string) string {
+	for i := range len(line) {
+		if line[i] == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			line = line[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(line)
+}
+
+// connectElsewhere applies --connect-to and --all-addresses.
+func (e *env) connectElsewhere(c *cli.Context, targets []probe.Target) ([]probe.Target, error) {
+	if to := c.String("connect-to"); to != "" {
+		other, err := probe.ParseTarget(to)
+		if err != nil {
+			return nil, usageErrorf("--connect-to %q: %w", to, err)
+		}
+		for i := range targets {
+			targets[i].Connect = other.Address()
+		}
+	}
+	if !c.Bool("all-addresses") {
+		return targets, nil
+	}
+	var all []probe.Target
+	for _, t := range targets {
+		all = append(all, probe.Options{Dialer: e.dialer}.Addresses(c.Context, t)...)
+	}
+	return all, nil
+}
