@@ -284,7 +284,7 @@ func btoi(b bool) int {
 // record explains one record, if it tells of a failure with some certainty.
 func (m *matcher) record(s *squashed, text []byte) (Explanation, bool) {
 	clean := unwrap(text)
-	if s.fold(clean); !m.quick.has(s.text) {
+	if s.fold(clean); !m.hasHot(s.text) {
 		return Explanation{}, false
 	}
 	e := m.explain(clean)

@@ -15,7 +15,7 @@ var rules = []Rule{
 	{"runtime_down", Other, sure, nil, []string{
 		"Cannot connect to the Docker daemon", "failed to connect to the docker API", "error during connect:", "open //./pipe/docker",
 		"dial unix", "transport: Error while dialing: dial unix", "connect: no such file or directory",
-		"validate service connection", "unknown service runtime.v1", "container runtime is down", "container runtime is not running",
+		"validate service connection", "unknown service runtime.v1", "unknown service containerd.services", "container runtime is down", "container runtime is not running",
 		"permission denied while trying to connect to the docker",
 	}},
 	{"pvc_pending", Other, sure, nil, []string{
@@ -66,7 +66,7 @@ var rules = []Rule{
 	}},
 	{"dns", DNS, sure, nil, []string{
 		"no such host", "server misbehaving", "Temporary failure in name resolution", "Name or service not known", "nodename nor servname provided", "Name does not resolve", "dial tcp: lookup", "dial: lookup", "lookup * on * i/o timeout",
-		"lookup * on * connection refused", "lookup * on * no route to host", "lookup * on * network is unreachable", "Could not resolve host", "couldn't resolve host", "could not resolve hostname", "getaddrinfo ENOTFOUND", "getaddrinfo EAI_AGAIN", "getaddrinfo failed", "EAI_AGAIN", "UnknownHostException",
+		"lookup * on * connection refused", "read udp * connection refused", "read udp * i/o timeout", "dial udp * network is unreachable", "lookup * on * no route to host", "lookup * on * network is unreachable", "Could not resolve host", "couldn't resolve host", "could not resolve hostname", "getaddrinfo ENOTFOUND", "getaddrinfo EAI_AGAIN", "getaddrinfo failed", "EAI_AGAIN", "UnknownHostException",
 		"unable to resolve host address", "failed to lookup address information", "host not found in upstream", "could not be resolved (", "No such host is known", "nodename nor servname", "NameResolutionError", "Failed to resolve * [Errno",
 		"NXDOMAIN", "name resolution failure", "DNS resolution failed", "dns error: failed", "No address associated with hostname", "The requested name is valid, but no data of the requested type was found", "The remote name could not be resolved", "failed to resolve host", "Could not resolve: ",
 		"BIO_lookup_ex:", "gethostbyname failed", "Name has no usable address", "Resolving timed out", "Try again: lookup", "ENOTFOUND", "Unknown host", "cannot resolve host", "no answer from DNS server", "dns lookup failed", "Unable to resolve hostname",
@@ -86,7 +86,7 @@ var rules = []Rule{
 	}},
 	{"wrong_usage", EKU, sure, nil, []string{
 		"incompatible key usage", "unsupported certificate purpose", "unsuitable certificate purpose", "use for TLS server authentication", "InvalidPurpose", "RequiredEkuNotFound", "Certificate type not approved for application", "SEC_ERROR_INADEQUATE_CERT_TYPE", "SEC_ERROR_INADEQUATE_KEY_USAGE", "certificate is not valid for the requested usage",
-		"NotValidForUsage", "CERT_E_WRONG_USAGE", "INVALID_PURPOSE", "certificate is not allowed for server", "certificate cannot be used for this purpose", "key usage does not permit", "KeyUsage does not allow", "wrong key usage", "key usage does not include", "not suitable for TLS server", "not intended for this purpose", "certificate purpose * not", "extended key usage does not",
+		"NotValidForUsage", "CERT_E_WRONG_USAGE", "INVALID_PURPOSE", "certificate is not allowed for server", "certificate cannot be used for this purpose", "key usage does not permit", "KeyUsage does not allow", "wrong key usage", "Key usage violation in certificate", "KEY_USAGE_BIT_INCORRECT", "key usage does not include", "not suitable for TLS server", "not intended for this purpose", "certificate purpose * not", "extended key usage does not",
 		"certificate is not standards compliant", "the certificate does not allow extended key usage", "certificate does not allow extended key usage",
 	}},
 	{"common_name_only", LegacyCN, sure, nil, []string{"relies on legacy Common Name", "Common Name field, use SANs", "commonName * deprecated * subjectAltName", "certificate has no `subjectAltName`, falling back to check for a `commonName`"}},
@@ -99,7 +99,7 @@ var rules = []Rule{
 	}},
 	{"expired", Expired, sure, nil, []string{
 		"has expired or is not yet valid: current time * is after", "current time * is after 2", "current time * is after 1", "Certificate has expired (", "CERT_HAS_EXPIRED", "CertificateExpiredException", "SEC_ERROR_EXPIRED_CERTIFICATE", "SEC_E_CERT_EXPIRED", "chain uses expired certificate", "Issued certificate has expired", "invalid peer certificate: Expired", "CertExpired", "InvalidCertificate(Expired", "Peer's Certificate has expired",
-		"certificate is expired", "received certificate has expired", "ssl certificate has expired", "certificate expired: verification time", "certificate expired", "uses an expired", "expired certificate chain", "the certificate expired", "signed using an expired", "NotAfter: ",
+		"certificate is expired", "received certificate has expired", "ssl certificate has expired", "certificate expired: verification time", "certificate expired", "uses an expired", "expired certificate chain", "the certificate expired", "signed using an expired",
 	}},
 	{"expired", Expired, likely, []Cause{NotYetValid}, []string{
 		"certificate has expired or is not yet valid", "has expired or is not yet valid", "not within its validity period", "NotTimeValid", "ERR_CERT_DATE_INVALID", "validity check failed", "CERT_E_EXPIRED", "Certificate not valid at this time",
@@ -116,14 +116,16 @@ var rules = []Rule{
 	}},
 	{"critical_extension", Other, sure, nil, []string{"unhandled critical extension", "UnsupportedCriticalExtension", "unsupported critical extension", "HasNotSupportedCriticalExtension"}},
 	{"path_length", Other, sure, nil, []string{"too many intermediates for path length", "path length constraint exceeded", "PathLenConstraintViolated", "pathLenConstraint violated"}},
-	{"unreadable_certificate", Other, sure, nil, []string{"failed to parse certificate from server", "malformed certificate", "certificate contains duplicate extension", "BadEncoding", "Duplicate extension in X.509", "CertificateParsingException", "SEC_ERROR_BAD_DER", "x509: invalid version", "x509: invalid basic constraints", "x509: malformed", "asn1: structure error", "asn1: syntax error", "asn1 parsing error", "RSA modulus is not", "unsupported elliptic curve", "x509: SAN"}},
+	{"unreadable_certificate", Other, sure, nil, []string{"failed to parse certificate from server", "malformed certificate", "certificate contains duplicate extension", "BadEncoding", "Duplicate extension in X.509", "CertificateParsingException", "SEC_ERROR_BAD_DER", "x509: invalid version", "x509: invalid basic constraints", "x509: malformed", "asn1: structure error", "X509 V3 routines::invalid certificate", "asn1: syntax error", "asn1 parsing error", "RSA modulus is not", "unsupported elliptic curve", "x509: SAN"}},
 	{"weak_key", UnknownAuthority, sure, []Cause{Other}, []string{"unknown authority * keys are insecure"}},
 	{"weak_key", Other, sure, nil, []string{"keys are insecure", "ca certificate key too weak", "certificate key too weak", "ee key too small", "EE_KEY_TOO_SMALL", "ca key too small", "CA_KEY_TOO_SMALL", "algorithm constraints check failed on keysize limits", "RSA key size", "key too weak"}},
+	{"key_mismatch", Other, sure, nil, []string{"invalid signature by the server certificate", "routines::bad signature", "BAD_SIGNATURE", "ERR_SSL_BAD_SIGNATURE", "Public key signature verification has failed", "tls_process_cert_verify:bad signature", "server certificate * signature does not match", "key exchange message signature"}},
+	{"certificate_too_large", Other, sure, nil, []string{"handshake message of length * exceeds maximum", "excessive message size", "EXCESSIVE_MESSAGE_SIZE", "handshake message is too large", "certificate message is too large", "handshake message size * exceeds"}},
 	{"ca_other_key", UnknownAuthority, sure, nil, []string{
 		"unknown authority (possibly because of * crypto/rsa: verification error", "unknown authority (possibly because of * ECDSA verification failure", "unknown authority (possibly because of * Ed25519 verification failure", "possibly because of * verification failure", "possibly because of * verification error",
 		"certificate signature failure", "invalid peer certificate: BadSignature", "InvalidCertificate(BadSignature", "Signature does not match", "signature in the certificate is invalid", "NotSignatureValid",
 	}},
-	{"ca_cannot_sign", UnknownAuthority, sure, nil, []string{"parent certificate cannot sign this kind", "invalid CA certificate", "basic constraints check failed", "is not a CA certificate", "certificate is not authorized to sign other certificates", "issuer is not a CA", "EndEntityUsedAsCa", "TrustAnchor with subject * is not a CA certificate", "Certificate authority is not a CA"}},
+	{"ca_cannot_sign", UnknownAuthority, sure, nil, []string{"parent certificate cannot sign this kind", "invalid CA certificate", "basic constraints check failed", "is not a CA certificate", "certificate is not authorized to sign other certificates", "issuer is not a CA", "certificate signer of * was not a CA", "EndEntityUsedAsCa", "TrustAnchor with subject * is not a CA certificate", "Certificate authority is not a CA"}},
 	{"ca_as_server", Other, sure, []Cause{UnknownAuthority}, []string{"CaUsedAsEndEntity"}},
 	{"unknown_authority", UnknownAuthority, sure, nil, []string{
 		"certificate signed by unknown authority", "signed by unknown authority", "signed by an unknown authority", "self-signed certificate", "self signed certificate", "self-signed cert", "SELF_SIGNED_CERT_IN_CHAIN", "DEPTH_ZERO_SELF_SIGNED_CERT", "unable to get local issuer certificate", "unable to get issuer certificate", "unable to verify the first certificate", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "UNABLE_TO_GET_ISSUER_CERT",
@@ -143,7 +145,7 @@ var rules = []Rule{
 	}},
 	{"speaks_no_tls", HTTPOnHTTPS, likely, []Cause{Other, Proxy}, []string{
 		"wrong version number", "WRONG_VERSION_NUMBER", "first record does not look like a TLS handshake", "Unsupported or unrecognized SSL message", "An unexpected TLS packet was received", "InvalidContentType", "Cannot determine the frame size or a corrupted frame was received", "packet length too long", "PACKET_LENGTH_TOO_LONG", "errSSLRecordOverflow", "ERR_SSL_PROTOCOL_ERROR", "SSL_ERROR_RX_RECORD_TOO_LONG",
-		"SSL23_GET_SERVER_HELLO:unknown protocol", "routines:unknown protocol", "UNKNOWN_PROTOCOL", "oversized record received", "SEC_E_INVALID_TOKEN", "unexpected message: got HTTP", "A packet with illegal or unsupported version was received", "received record with version", "unexpected packet format", "A record packet with illegal version was received",
+		"SSL23_GET_SERVER_HELLO:unknown protocol", "routines:unknown protocol", "UNKNOWN_PROTOCOL", "oversized record received", "SEC_E_INVALID_TOKEN", "unexpected message: got HTTP", "A packet with illegal or unsupported version was received", "received record with version", "unsupported SSLv2 handshake received", "unexpected packet format", "A record packet with illegal version was received",
 	}},
 	{"wants_https", HTTPSOnHTTP, sure, nil, []string{
 		`malformed HTTP response "\x15\x03`, `malformed HTTP status code \x15\x03`, "Client sent an HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port", "plain HTTP request was sent to TLS port", "unexpected status from * http://* 400 Bad Request", "request to http://* 400", "speaking plain HTTP to an SSL-enabled server port", "combination of host and port requires TLS",
@@ -153,7 +155,7 @@ var rules = []Rule{
 	{"wants_https", HTTPSOnHTTP, likely, []Cause{Other}, []string{"Received HTTP/0.9 when not allowed", "Parse Error: Expected HTTP/", "HPE_INVALID_CONSTANT", "HTTP/0.9 not supported"}},
 	{"mtls", MTLSRequired, sure, nil, []string{
 		"tls: certificate required", "alert certificate required", "alert(116)", "alert number 116", "CERTIFICATE_REQUIRED", "CertificateRequired", "No required SSL certificate was sent", "Certificate is required", "peer did not return a certificate", "client didn't provide a certificate", "PEER_DID_NOT_RETURN_A_CERTIFICATE", "ERR_BAD_SSL_CLIENT_AUTH_CERT", "client certificate required",
-		"certificate_required", "SSL peer cannot verify your certificate", "peer requested a client certificate", "client certificate is required", "requires a client certificate", "no client certificate was presented", "unknown alert 116", "received fatal alert: certificate_required", "no client certificate", "client sent no required SSL certificate",
+		"certificate_required", "SSL peer cannot verify your certificate", "peer requested a client certificate", "client certificate is required", "requires a client certificate", "no client certificate was presented", "unknown alert 116", "received fatal alert: certificate_required", "client sent no required SSL certificate",
 	}},
 	{"client_certificate_refused", MTLSRequired, likely, nil, []string{
 		"remote error: tls: bad certificate", "remote error: bad certificate", "alert bad certificate", "ALERT_BAD_CERTIFICATE", "bad_certificate", "fatal alert: BadCertificate", "remote error: tls: unknown certificate authority", "alert unknown ca", "ALERT_UNKNOWN_CA", "unknown_ca", "fatal alert: UnknownCA", "remote error: tls: expired certificate", "alert certificate expired", "certificate_expired", "The SSL certificate error",
@@ -166,15 +168,15 @@ var rules = []Rule{
 		"peer is incompatible: Server", "tls: server selected TLS 1.3 * not", "no protocols available", "version too low", "wrong ssl version", "SSL_ERROR_UNSUPPORTED_VERSION", "SSL_ERROR_PROTOCOL_VERSION_ALERT", "dial failed: tls: server selected unsupported",
 	}},
 	{"handshake_failure", HandshakeFailure, likely, []Cause{MTLSRequired}, []string{
-		"remote error: tls: handshake failure", "remote error: handshake failure", "tls: handshake failure", "alert handshake failure", "ALERT_HANDSHAKE_FAILURE", "handshake_failure", "alert: HandshakeFailure", "alert number 40", "received fatal alert: handshake", "fatal alert has been received: Handshake failed", "SSL_ERROR_HANDSHAKE_FAILURE_ALERT", "alert(40)", "sslv3 alert handshake failure",
+		"remote error: tls: handshake failure", "remote error: handshake failure", "tls: handshake failure", "alert handshake failure", "ALERT_HANDSHAKE_FAILURE", "handshake_failure", "alert: HandshakeFailure", "alert number 40", "received fatal alert: handshake", "fatal alert has been received: Handshake failed", "gnutls_handshake() failed: Handshake failed", "alert [40]", "SSL_ERROR_HANDSHAKE_FAILURE_ALERT", "alert(40)", "sslv3 alert handshake failure",
 	}},
 	{"no_common_cipher", HandshakeFailure, sure, nil, []string{
 		"no cipher suite supported by both client and server", "no shared cipher", "NO_SHARED_CIPHER", "No cipher suites in common", "no cipher match", "do not possess a common algorithm", "SEC_E_ALGORITHM_MISMATCH", "dh key too small", "DH_KEY_TOO_SMALL", "unsafe legacy renegotiation disabled", "UNSAFE_LEGACY_RENEGOTIATION", "legacy sigalg disallowed", "peer doesn't support any of the certificate's signature algorithms", "no ECDHE curve supported by both",
 		"alert insufficient security", "tls: insufficient security", "server chose an unconfigured cipher suite", "NoCipherSuitesInCommon", "NO_CIPHERS_AVAILABLE", "no ciphers available", "wrong cipher returned", "NoSignatureSchemesInCommon", "NoKxGroupsInCommon", "ERR_SSL_SERVER_CERT_BAD_FORMAT", "wrong signature type", "Could not negotiate a supported cipher suite", "no suitable signature algorithm",
 	}},
 	{"handshake_alert", HandshakeFailure, likely, []Cause{Other}, []string{
-		"remote error: tls: internal error", "tlsv1 alert internal error", "ALERT_INTERNAL_ERROR", "remote error: tls: unrecognized name", "alert unrecognized name", "UNRECOGNIZED_NAME", "unrecognized_name", "alert: UnrecognisedName", "remote error: tls: illegal parameter", "alert illegal parameter", "remote error: tls: no application protocol", "alert no application protocol", "remote error: tls: decode error", "alert decode error", "remote error: tls: unexpected message", "alert unexpected message",
-		"remote error: tls: decrypt error", "alert decrypt error", "remote error: tls: missing extension", "remote error: tls: error decoding message", "remote error: tls: error decrypting message", "Remote host terminated the handshake", "received fatal alert: internal_error", "fatal alert has been received", "remote error: tls: insufficient", "received fatal alert",
+		"remote error: tls: internal error", "tlsv1 alert internal error", "ALERT_INTERNAL_ERROR", "remote error: tls: unrecognized name", "alert unrecognized name", "tlsv1 unrecognized name", "server name sent was not recognized", "TLSV1_UNRECOGNIZED_NAME", "UNRECOGNIZED_NAME", "unrecognized_name", "alert: UnrecognisedName", "remote error: tls: illegal parameter", "alert illegal parameter", "remote error: tls: no application protocol", "alert no application protocol", "remote error: tls: decode error", "alert decode error", "remote error: tls: unexpected message", "alert unexpected message",
+		"remote error: tls: decrypt error", "alert decrypt error", "remote error: tls: missing extension", "remote error: tls: error decoding message", "remote error: tls: error decrypting message", "received fatal alert: internal_error", "fatal alert has been received", "remote error: tls: insufficient", "received fatal alert",
 	}},
 
 	// What the registry answers.
@@ -221,7 +223,7 @@ var rules = []Rule{
 	}},
 	{"server_error", Other, sure, nil, []string{
 		"500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "503 Service Temporarily Unavailable", "status code 500", "status code 502", "status code 503", "returned error: 50", "internal server error", "bad gateway", "service unavailable", "http 500", "http 502", "http 503", "status: 500", "status: 502", "status: 503", "statuscode: 500", "statuscode: 502", "statuscode: 503", "http code 500", "http code 502", "http code 503", "status 500", "status 502", "status 503", "ERROR 500", "ERROR 502", "ERROR 503", "returned error: 500", "returned error: 502", "returned error: 503",
-		"upstream connect error", "no healthy upstream", "no live upstreams", "DRAINING", "registry is unavailable", "no server is available to handle this request", "site is in maintenance",
+		"upstream connect error", "no healthy upstream", "no live upstreams", "DRAINING", "no server is available to handle this request", "site is in maintenance",
 	}},
 	{"not_a_registry", Other, sure, nil, []string{"invalid character '<' looking for beginning of value", "not a docker registry", "is not a valid registry", "unexpected end of JSON input", "invalid character * looking for beginning of value", "unable to decode token response", "not a v2 registry", "does not speak the registry API", "received unexpected HTTP status: 200", "Unexpected token < in JSON", "unexpected content type", "not a registry"}},
 
@@ -236,7 +238,7 @@ var rules = []Rule{
 	{"refused", Refused, sure, nil, []string{"connection refused", "actively refused it", "ECONNREFUSED", "ConnectException: Connection refused", "errno=111", "connect: refused", "connection was refused", "refused to connect", "ERR_CONNECTION_REFUSED", "target machine refused", "(111)Connection refused", "connection error: refused"}},
 	{"closed", Other, likely, nil, []string{
 		"unexpected EOF", "connection reset by peer", "ECONNRESET", "socket hang up", "broken pipe", "EPIPE", "SSL_ERROR_SYSCALL", "unexpected eof while reading", "UNEXPECTED_EOF_WHILE_READING", "Empty reply from server", "Remote end closed connection without response", "RemoteDisconnected", "forcibly closed by the remote host", "wsarecv:", "connection was non-properly terminated", "peer closed connection without sending TLS close_notify",
-		"server sent GOAWAY", "use of closed network connection", "stream error: stream ID", "PROTOCOL_ERROR", "INTERNAL_ERROR; received from peer", "EOF occurred in violation of protocol", "Connection reset", "connection was closed unexpectedly", "connection closed before message completed", "prematurely closed connection", "unexpected end of file", "The connection was reset", "Connection closed by peer", "SSL_read: Connection", "Connection aborted", "ConnectionResetError", "transport connection was closed",
+		"server sent GOAWAY", "use of closed network connection", "stream error: stream ID", "PROTOCOL_ERROR", "INTERNAL_ERROR; received from peer", "EOF occurred in violation of protocol", "Connection reset", "Remote host terminated the handshake", "connection was closed unexpectedly", "connection closed before message completed", "prematurely closed connection", "unexpected end of file", "The connection was reset", "Connection closed by peer", "SSL_read: Connection", "Connection aborted", "ConnectionResetError", "transport connection was closed",
 		"http: unexpected EOF reading trailer", "Recv failure", "Send failure", "server closed", "transport closing", "errno=104", "closed by remote host", "Received an unexpected EOF", "/v2/: EOF", ": EOF", "The SSL connection could not be established", "no peer certificate available", "connection terminated unexpectedly", "Error in the pull function", "HTTP/2 stream * was not closed cleanly", "transfer closed with",
 	}},
 	{"karbon_precheck", Other, sure, nil, []string{"Failed to connect to private registry with given configuration", "Failed to pass private registry addition prechecks"}},
@@ -252,6 +254,7 @@ var rules = []Rule{
 		"upstream SSL certificate verify error", "Verification error:", "invalid certificate", "certificate is invalid", "SSLHandshakeException",
 	}},
 	{"tls_failed", Other, weak, []Cause{HandshakeFailure, HTTPOnHTTPS, ProtocolVersion}, []string{"SSL handshake failed", "SSL_do_handshake() failed", "SSL handshake failure", "TLS handshake failed", "TLS handshake error", "error:0A00", "error:1408", "error:1409", "error:14077", "SSL: error", "remote error: tls", "SSLError", "SSL_connect", "gnutls_handshake() failed", "TLS connect error", "failed to perform handshake"}},
+	{"server_error", Other, weak, nil, []string{"because the registry is unavailable"}},
 	{"http_status", Other, weak, nil, []string{"400 Bad Request", "unexpected status", "unexpected status code", "bad response code", "StatusCode: 4", "StatusCode: 5", "http status code", "The requested URL returned error"}},
 	{"timeout", Timeout, weak, []Cause{Other}, []string{"timeout", "deadline exceeded"}},
 }
