@@ -60,6 +60,7 @@ var naming = []struct {
 	{"proxyconnect tcp: dial tcp: lookup ", ProxyHop},
 	{"socks connect tcp ", ProxyHop},
 	{"Could not resolve proxy: ", ProxyHop},
+	{"on source: ", ""},
 	{"Could not resolve host: ", ""},
 	{"Couldn't resolve host ", ""},
 	{"Could not resolve hostname ", ""},

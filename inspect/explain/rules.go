@@ -81,7 +81,7 @@ var rules = []Rule{
 	}},
 	{"negative_serial", NegativeSerial, sure, nil, []string{"negative serial number"}},
 	{"name_constraints", NameConstraints, sure, nil, []string{
-		"not authorized to sign for this name", "is not permitted by any constraint", "is excluded by constraint", "permitted subtree violation", "excluded subtree violation", "name constraints check failed", "NameConstraintViolation", "violates name constraints", "HasNotPermittedNameConstraint", "HasExcludedNameConstraint", "HasNotSupportedNameConstraint",
+		"not authorized to sign for this name", "is not permitted by any constraint", "is excluded by constraint", "permitted subtree violation", "excluded subtree violation", "name constraints check failed", "NameConstraintViolation", "violates name constraints", "violates the signer's constraints", "HasNotPermittedNameConstraint", "HasExcludedNameConstraint", "HasNotSupportedNameConstraint",
 		"SEC_ERROR_CERT_NOT_IN_NAME_SPACE", "CERT_E_INVALID_NAME", "name constraint violation", "not in the permitted name space", "name constraints violated", "unsupported name constraint",
 	}},
 	{"wrong_usage", EKU, sure, nil, []string{
@@ -104,7 +104,7 @@ var rules = []Rule{
 	{"expired", Expired, likely, []Cause{NotYetValid}, []string{
 		"certificate has expired or is not yet valid", "has expired or is not yet valid", "not within its validity period", "NotTimeValid", "ERR_CERT_DATE_INVALID", "validity check failed", "CERT_E_EXPIRED", "Certificate not valid at this time",
 	}},
-	{"expired", Expired, sure, nil, []string{"certificate has expired", "cert has expired", "certificate is no longer valid"}},
+	{"expired", Expired, sure, nil, []string{"certificate has expired", "cert has expired", "certificate is no longer valid", "The certificate of * has expired"}},
 	{"revoked", Other, sure, nil, []string{"certificate revoked", "certificate is revoked", "CERT_E_REVOKED", "CRYPT_E_REVOKED", "CertificateRevokedException", "ERR_CERT_REVOKED", "certificate has been revoked", "status is Revoked", "invalid peer certificate: Revoked"}},
 	{"revocation_unknown", Other, sure, nil, []string{"CRYPT_E_NO_REVOCATION_CHECK", "CRYPT_E_REVOCATION_OFFLINE", "unable to check revocation", "RevocationStatusUnknown", "OfflineRevocation", "unable to get certificate CRL", "Could not determine revocation status", "no OCSP response received", "UnknownRevocationStatus"}},
 	{"wrong_name", HostnameMismatch, sure, nil, []string{
@@ -120,7 +120,7 @@ var rules = []Rule{
 	{"weak_key", UnknownAuthority, sure, []Cause{Other}, []string{"unknown authority * keys are insecure"}},
 	{"weak_key", Other, sure, nil, []string{"keys are insecure", "ca certificate key too weak", "certificate key too weak", "ee key too small", "EE_KEY_TOO_SMALL", "ca key too small", "CA_KEY_TOO_SMALL", "algorithm constraints check failed on keysize limits", "RSA key size", "key too weak"}},
 	{"key_mismatch", Other, sure, nil, []string{"invalid signature by the server certificate", "routines::bad signature", "BAD_SIGNATURE", "ERR_SSL_BAD_SIGNATURE", "Public key signature verification has failed", "tls_process_cert_verify:bad signature", "server certificate * signature does not match", "key exchange message signature"}},
-	{"certificate_too_large", Other, sure, nil, []string{"handshake message of length * exceeds maximum", "excessive message size", "EXCESSIVE_MESSAGE_SIZE", "handshake message is too large", "certificate message is too large", "handshake message size * exceeds"}},
+	{"certificate_too_large", Other, sure, nil, []string{"handshake message of length * exceeds maximum", "excessive message size", "EXCESSIVE_MESSAGE_SIZE", "handshake data size is too large", "message exceeds the maximum allowed size", "handshake message is too large", "certificate message is too large", "handshake message size * exceeds"}},
 	{"ca_other_key", UnknownAuthority, sure, nil, []string{
 		"unknown authority (possibly because of * crypto/rsa: verification error", "unknown authority (possibly because of * ECDSA verification failure", "unknown authority (possibly because of * Ed25519 verification failure", "possibly because of * verification failure", "possibly because of * verification error",
 		"certificate signature failure", "invalid peer certificate: BadSignature", "InvalidCertificate(BadSignature", "Signature does not match", "signature in the certificate is invalid", "NotSignatureValid",
@@ -185,15 +185,15 @@ var rules = []Rule{
 	{"rate_limited", RateLimited, sure, nil, []string{
 		"toomanyrequests", "429 Too Many Requests", "pull rate limit", "rate limit exceeded", "status code 429", "statuscode 429", "http 429", "status: 429", "http code 429", "returned error: 429", "code 429", "too many requests", "rate exceeded", "Quota exceeded for", "ERROR 429", "429 (Too Many", "exceeded your rate limit", "rate limiting", "throttling", "ThrottlingException", "status 429", "exceeded * pull limit",
 	}},
+	{"no_credentials", Auth, sure, nil, []string{
+		"no basic auth credentials", "basic credential not found", "no credentials", "authorization failed: no basic", "anonymous access is not allowed", "no auth credentials", "no credentials found", "not logged in", "you must be logged in", "login required", "please login", "must be authenticated",
+	}},
 	{"scope_or_missing", Forbidden, likely, []Cause{Auth, NotFound}, []string{
 		"pull access denied", "requested access to the resource is denied", "repository does not exist or may require", "insufficient_scope", "insufficient scope", "Insufficient scopes", "error parsing HTTP 403", "access to the requested resource is not authorized", "requested access to the resource",
 	}},
 	{"forbidden", Forbidden, sure, nil, []string{
 		"403 Forbidden", "status code 403", "statuscode 403", "statuscode: 403", "http 403", "status: 403", "http code 403", "returned error: 403", "code 403", "ERROR 403", "403 (Forbidden)", "status 403", "is not authorized to perform: ecr", "artifactregistry.repositories.downloadArtifacts denied", "Permission * denied on resource", "AccessDeniedException", "DENIED: ", "denied: denied", "access forbidden",
 		"does not have permission to access", "caller does not have permission", "not have storage.objects.get", "storage.objects.get access", "403 Access Denied", "denied: permission_denied", "installation not allowed to", "permission denied: * pull", "denied: not allowed", "forbidden: ", "code=DENIED", "code: denied", "code:DENIED", "reading manifest * denied", "responded 403", "response 403", "You don't have permission",
-	}},
-	{"no_credentials", Auth, sure, nil, []string{
-		"no basic auth credentials", "no credentials", "authorization failed: no basic", "anonymous access is not allowed", "no auth credentials", "no credentials found", "not logged in", "you must be logged in", "login required", "please login", "must be authenticated",
 	}},
 	{"unauthorized", Auth, sure, nil, []string{
 		"401 Unauthorized", "401 (Unauthorized)", "401 Authorization Required", "unauthorized: authentication required", "unauthorized to access repository", "unauthorized: ", "code=UNAUTHORIZED", "code:UNAUTHORIZED", "code: UNAUTHORIZED", "authentication required", "authorization required", "status code 401", "statuscode 401", "statuscode: 401", "http 401", "status: 401", "http code 401", "code 401", "status 401", "returned error: 401",
@@ -213,19 +213,19 @@ var rules = []Rule{
 		"mediaType in manifest should be", "unsupported media type", "unsupported MediaType", "unsupported manifest", "is no longer supported", "unknown manifest class", "not implemented: media type", "missing signature key", "unexpected media type", "unknown media type", "unknown mediatype", "could not load config with mediatype", "unsupported OCI", "schema 1 * no longer", "OCI index found, but", "Unsupported image type",
 	}},
 	{"signature_policy", Other, sure, nil, []string{"Source image rejected", "SignatureValidationFailed", "signature validation failed", "signature verification failed", "no matching signatures", "image is not signed", "no signature found", "A signature was required, but no signature exists", "remote trust data does not exist", "trust data unavailable", "failed to verify signature", "is not running in * policy"}},
-	{"corrupt_blob", Other, sure, nil, []string{"failed size validation", "filesystem layer verification failed", "digest mismatch", "unexpected digest", "does not match expected digest", "verification failed for digest", "unexpected commit digest", "unexpected commit size", "Digest did not match", "invalid checksum", "checksum mismatch", "gzip: invalid header", "archive/tar: invalid tar header", "layer * corrupt", "blob * mismatch", "hash mismatch", "short read: expected"}},
+	{"corrupt_blob", Other, sure, nil, []string{"failed size validation", "filesystem layer verification failed", "digest mismatch", "unexpected digest", "does not match expected digest", "does not match expected sha256", "verification failed for digest", "unexpected commit digest", "unexpected commit size", "Digest did not match", "invalid checksum", "checksum mismatch", "gzip: invalid header", "archive/tar: invalid tar header", "layer * corrupt", "blob * mismatch", "hash mismatch", "short read: expected"}},
 	{"disk_full", Other, sure, nil, []string{"no space left on device", "disk quota exceeded", "DiskPressure", "not enough space on the disk", "ENOSPC", "not enough free space", "DiskError", "out of disk space", "There is not enough space", "FreeDiskSpaceFailed", "low on resource: ephemeral-storage", "No space left"}},
 	{"chunk_missing", NotFound, sure, nil, []string{"blob unknown", "BLOB_UNKNOWN"}},
 	{"not_found", NotFound, sure, nil, []string{
 		"manifest unknown", "MANIFEST_UNKNOWN", "manifest for * not found", "manifest tagged by * is not found", "name unknown", "NAME_UNKNOWN", "NAME_INVALID", "repository name not known to registry", "repository * not found", "404 Not Found", "404 (Not Found)", "404 page not found", "status code 404", "statuscode 404", "statuscode: 404", "http 404", "status: 404", "http code 404", "code 404", "status 404", "returned error: 404", "ERROR 404",
-		"image not found", "image * not found", "The image does not exist", "tag * does not exist", "repository does not exist", "does not exist in the registry", "code = NotFound", "RepositoryNotFoundException", "ImageNotFoundException", "requested image not found", "No such image", "error parsing HTTP 404", "Not Found: manifest", "failed to resolve reference * : not found", "failed to resolve image * : not found", "responded 404", "response 404",
+		"image not found", "image * not found", "The image does not exist", "tag * does not exist", "repository does not exist", "does not exist in the registry", "code = NotFound", "RepositoryNotFoundException", "ImageNotFoundException", "requested image not found", "No such image", "error parsing HTTP 404", "Not Found: manifest", "failed to resolve reference * : not found", "on source: * : not found", "failed to resolve image * : not found", "responded 404", "response 404",
 		"artifact * not found", "tag was deleted or has expired", "Tag * was deleted", "no such manifest", "failed to resolve * not found", "project * not found", "could not find image", "unable to find image * in the registry", "manifest not found", "manifest invalid", "no resolve hosts: not found", "content at * not found",
 	}},
 	{"server_error", Other, sure, nil, []string{
 		"500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable", "503 Service Temporarily Unavailable", "status code 500", "status code 502", "status code 503", "returned error: 50", "internal server error", "bad gateway", "service unavailable", "http 500", "http 502", "http 503", "status: 500", "status: 502", "status: 503", "statuscode: 500", "statuscode: 502", "statuscode: 503", "http code 500", "http code 502", "http code 503", "status 500", "status 502", "status 503", "ERROR 500", "ERROR 502", "ERROR 503", "returned error: 500", "returned error: 502", "returned error: 503",
 		"upstream connect error", "no healthy upstream", "no live upstreams", "DRAINING", "no server is available to handle this request", "site is in maintenance",
 	}},
-	{"not_a_registry", Other, sure, nil, []string{"invalid character '<' looking for beginning of value", "not a docker registry", "is not a valid registry", "unexpected end of JSON input", "invalid character * looking for beginning of value", "unable to decode token response", "not a v2 registry", "does not speak the registry API", "received unexpected HTTP status: 200", "Unexpected token < in JSON", "unexpected content type", "not a registry"}},
+	{"not_a_registry", Other, sure, nil, []string{"exceeded maximum allowed size", "server response headers exceeded", "Too large response headers", "unexpected media type text/html", "reference for unknown type: text/html", "manifest does not contain minimum number of descriptors", "unknown response Content-Length", "invalid character '<' looking for beginning of value", "not a docker registry", "is not a valid registry", "unexpected end of JSON input", "invalid character * looking for beginning of value", "unable to decode token response", "not a v2 registry", "does not speak the registry API", "received unexpected HTTP status: 200", "Unexpected token < in JSON", "unexpected content type", "not a registry"}},
 
 	// The network.
 	{"helm_wait", Timeout, likely, []Cause{Other}, []string{"timed out waiting for the condition"}},
@@ -239,11 +239,11 @@ var rules = []Rule{
 	{"closed", Other, likely, nil, []string{
 		"unexpected EOF", "connection reset by peer", "ECONNRESET", "socket hang up", "broken pipe", "EPIPE", "SSL_ERROR_SYSCALL", "unexpected eof while reading", "UNEXPECTED_EOF_WHILE_READING", "Empty reply from server", "Remote end closed connection without response", "RemoteDisconnected", "forcibly closed by the remote host", "wsarecv:", "connection was non-properly terminated", "peer closed connection without sending TLS close_notify",
 		"server sent GOAWAY", "use of closed network connection", "stream error: stream ID", "PROTOCOL_ERROR", "INTERNAL_ERROR; received from peer", "EOF occurred in violation of protocol", "Connection reset", "Remote host terminated the handshake", "connection was closed unexpectedly", "connection closed before message completed", "prematurely closed connection", "unexpected end of file", "The connection was reset", "Connection closed by peer", "SSL_read: Connection", "Connection aborted", "ConnectionResetError", "transport connection was closed",
-		"http: unexpected EOF reading trailer", "Recv failure", "Send failure", "server closed", "transport closing", "errno=104", "closed by remote host", "Received an unexpected EOF", "/v2/: EOF", ": EOF", "The SSL connection could not be established", "no peer certificate available", "connection terminated unexpectedly", "Error in the pull function", "HTTP/2 stream * was not closed cleanly", "transfer closed with",
+		"http: unexpected EOF reading trailer", "Recv failure", "Send failure", "server closed", "transport closing", "errno=104", "closed by remote host", "Received an unexpected EOF", "Read error (The request is invalid.) in headers", "/v2/: EOF", ": EOF", "The SSL connection could not be established", "no peer certificate available", "connection terminated unexpectedly", "Error in the pull function", "HTTP/2 stream * was not closed cleanly", "transfer closed with",
 	}},
 	{"karbon_precheck", Other, sure, nil, []string{"Failed to connect to private registry with given configuration", "Failed to pass private registry addition prechecks"}},
 	{"refused", Refused, likely, []Cause{Timeout, Other}, []string{"Couldn't connect to server", "curl: (7)", "Failed to connect to", "Could not connect to server", "Unable to connect to the remote server"}},
-	{"redirects", Other, sure, nil, []string{"stopped after 10 redirects", "Maximum (* redirects followed", "redirected too many times", "Exceeded 30 redirects", "Too many redirects", "redirection limit", "redirects exceeded", "Max redirect"}},
+	{"redirects", Other, sure, nil, []string{"stopped after 10 redirects", "redirections exceeded", "would lead to an infinite loop", "Maximum (* redirects followed", "redirected too many times", "Exceeded 30 redirects", "Too many redirects", "redirection limit", "redirects exceeded", "Max redirect"}},
 	{"canceled", Other, likely, nil, []string{"context canceled", "code = Canceled", "operation was canceled", "pull cancelled", "pull canceled"}},
 
 	// What says only that something is wrong.
@@ -251,10 +251,9 @@ var rules = []Rule{
 	{"not_found", NotFound, weak, []Cause{Other}, []string{": not found", "not found", "does not exist"}},
 	{"verify_failed", UnknownAuthority, weak, []Cause{Expired, HostnameMismatch, NoIPSAN, Other}, []string{
 		"certificate verify failed", "CERTIFICATE_VERIFY_FAILED", "failed to verify certificate", "SSL certificate problem", "server certificate verification failed", "SSL certificate verification failed", "RemoteCertificateChainErrors", "remote certificate is invalid", "remote certificate was rejected", "cannot verify * certificate", "certificate is NOT trusted", "The certificate is not trusted", "Peer certificate cannot be authenticated", "invalid peer certificate", "PKIX path validation failed", "certificate verification failed",
-		"upstream SSL certificate verify error", "Verification error:", "invalid certificate", "certificate is invalid", "SSLHandshakeException",
+		"upstream SSL certificate verify error", "Verification error:", "invalid certificate", "certificate is invalid", "The certificate of * is not trusted", "SSLHandshakeException",
 	}},
-	{"tls_failed", Other, weak, []Cause{HandshakeFailure, HTTPOnHTTPS, ProtocolVersion}, []string{"SSL handshake failed", "SSL_do_handshake() failed", "SSL handshake failure", "TLS handshake failed", "TLS handshake error", "error:0A00", "error:1408", "error:1409", "error:14077", "SSL: error", "remote error: tls", "SSLError", "SSL_connect", "gnutls_handshake() failed", "TLS connect error", "failed to perform handshake"}},
+	{"tls_failed", Other, weak, []Cause{HandshakeFailure, HTTPOnHTTPS, ProtocolVersion}, []string{"SSL handshake failed", "SSL_do_handshake() failed", "SSL handshake failure", "TLS handshake failed", "TLS handshake error", "error:0A00", "error:1408", "error:1409", "error:14077", "SSL: error", "remote error: tls", "SSLError", "SSL_connect", "Unable to establish SSL connection", "gnutls_handshake() failed", "TLS connect error", "failed to perform handshake"}},
 	{"server_error", Other, weak, nil, []string{"because the registry is unavailable"}},
 	{"http_status", Other, weak, nil, []string{"400 Bad Request", "unexpected status", "unexpected status code", "bad response code", "StatusCode: 4", "StatusCode: 5", "http status code", "The requested URL returned error"}},
-	{"timeout", Timeout, weak, []Cause{Other}, []string{"timeout", "deadline exceeded"}},
 }
