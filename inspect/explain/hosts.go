@@ -113,6 +113,7 @@ var naming = []struct {
 	{"error connecting to ", ""},
 	{"connection to ", ""},
 	{"Host: ", ""},
+	{"host=", ""},
 }
 
 // references gives all that names a host.
