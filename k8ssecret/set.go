@@ -20,25 +20,38 @@ type Input struct {
 // below them (those behind -f, of which the last counts most), as one unit. The
 // line of a position in a string is the string's number, from 1.
 func ReadSet(files []Input, sets []string, opt format.Options) (Unit, error) {
+	v, err := readSets(files, "--set", sets, opt)
+	if err != nil {
+		return Unit{}, err
+	}
+	v.judge()
+	return v.unit, nil
+}
+
+// readSets puts files and strings together, of which flag is the origin. Those
+// behind az's --config are simple: flat keys, and texts alone.
+func readSets(files []Input, flag string, sets []string, opt format.Options) (*valuesReader, error) {
 	// All texts in one, the strings behind the files.
 	var text strings.Builder
 	var pieces []piece
 	for _, f := range files {
 		if len(f.Data) > maxBytes {
-			return Unit{}, tooLarge(f.Source)
+			return nil, tooLarge(f.Source)
 		}
 		pieces = append(pieces, piece{text.Len(), f.Source})
 		text.WriteString(toUTF8(f.Data) + "\n---\n")
 	}
 	start := text.Len()
-	pieces = append(pieces, piece{start, "--set"})
+	pieces = append(pieces, piece{start, flag})
 	text.WriteString(strings.Join(sets, "\n"))
-	r := &reader{source: "--set", src: &tree.Source{Text: text.String()}, opt: opt, pieces: pieces}
+	r := &reader{source: flag, src: &tree.Source{Text: text.String()}, opt: opt, pieces: pieces}
 
 	v := &valuesReader{reader: r, root: &tree.Node{Kind: tree.Map, Style: tree.Block, Start: start}}
 	v.unit = r.unit(KindSet, start)
+	how := setString{simple: flag == azConfig}
+	v.dotted, v.texts = how.simple, how.simple
 	for _, set := range sets {
-		v.set(set, start, setString{})
+		v.set(set, start, how)
 		start += len(set) + 1
 	}
 	docs := tree.Read(&tree.Source{Text: r.src.Text[:pieces[len(pieces)-1].start]})
@@ -50,10 +63,9 @@ func ReadSet(files []Input, sets []string, opt format.Options) (Unit, error) {
 		}
 	}
 	if r.errs != nil {
-		return Unit{}, r.errs[0]
+		return nil, r.errs[0]
 	}
-	v.judge()
-	return v.unit, nil
+	return v, nil
 }
 
 // piece is where a text begins that was joined with others.

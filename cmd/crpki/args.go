@@ -149,9 +149,11 @@ func (p *parser) parse() error {
 
 func isHelpFlag(token string) bool { return token == "--help" || token == "-h" || token == "-help" }
 
-// subcommands are the commands that may come next; none behind a command that
-// takes arguments.
+// subcommands are the commands that may come next; none behind an argument.
 func (p *parser) subcommands() []*cli.Command {
+	if len(p.line.args) > 0 {
+		return nil
+	}
 	if n := len(p.line.path); n > 0 {
 		return p.line.path[n-1].Subcommands
 	}
@@ -179,12 +181,19 @@ func (p *parser) word(token string, behindDashes bool) error {
 		p.line.help = true
 	case p.line.help:
 		p.line.topic = token
-	case len(commands) > 0:
+	case len(commands) > 0 && !p.takesArgument():
 		return p.unknownCommand(token)
 	default:
 		p.line.args = append(p.line.args, token)
 	}
 	return nil
+}
+
+// takesArgument: a command with others below it may take arguments of its own
+// (crpki secret NAME, crpki secret list).
+func (p *parser) takesArgument() bool {
+	n := len(p.line.path)
+	return n > 0 && p.line.path[n-1].ArgsUsage != ""
 }
 
 func (p *parser) unknownCommand(token string) error {
@@ -429,7 +438,7 @@ func (p *parser) rewritten(f cli.Flag, token, name string) string {
 // complete adds what the environment says, and refuses a line that lacks
 // something or has too much.
 func (p *parser) complete(getenv func(string) string) error {
-	if len(p.subcommands()) > 0 {
+	if len(p.subcommands()) > 0 && !p.takesArgument() {
 		return errNoCommand
 	}
 	if err := p.checkArgs(); err != nil {

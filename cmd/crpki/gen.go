@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/crpki/crpki/k8ssecret/cluster"
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/issue"
 )
@@ -29,6 +30,8 @@ crpki gen --ip 10.96.0.50 --dns reg.example.com,*.reg.example.com
 crpki gen --preset connected-registry --ip 10.96.0.50
 # another certificate from the same CA
 crpki gen --ca certs/ca.crt --dns mirror.example.com --name mirror
+# the names of a live Service, and the Secret that it takes the files from
+crpki gen --from-service infra/registry --apply --rollout-restart deploy/registry
 # many certificates at once; a second run changes only what must change
 crpki gen --spec certs.yaml --dry-run
 
@@ -65,7 +68,7 @@ as a Go client would, for each of the names.`,
 func genFlags() []cli.Flag {
 	return slices.Concat(
 		nameFlags(), presetFlags(), lifetimeFlags("397"), []cli.Flag{clientFlag()}, subjectFlags(), keyFlags(),
-		caFlags(), newCAFlags(), specFlags(), fileFlags(defaultOutDir), []cli.Flag{baseNameFlag(), outputFlag("text", "json", "yaml")})
+		caFlags(), newCAFlags(), specFlags(), genClusterFlags(), fileFlags(defaultOutDir), []cli.Flag{baseNameFlag(), outputFlag("text", "json", "yaml")})
 }
 
 func clientFlag() cli.Flag {
@@ -95,12 +98,19 @@ func (e *env) gen(c *cli.Context) error {
 	if err := checkGen(c); err != nil {
 		return err
 	}
-	g, err := e.newGeneration(c)
+	k, err := e.genCluster(c)
+	if err != nil {
+		return err
+	}
+	g, err := e.newGeneration(c, k)
 	if err != nil {
 		return err
 	}
 	if err := g.make(); err != nil {
 		return err
+	}
+	if c.Bool("apply") {
+		return g.apply(k)
 	}
 	return e.deliver(c, g.outcome(), g.files)
 }
@@ -153,7 +163,8 @@ type generation struct {
 	files []artifact
 }
 
-func (e *env) newGeneration(c *cli.Context) (*generation, error) {
+// newGeneration; k is the cluster, nil when there is nothing to do with one.
+func (e *env) newGeneration(c *cli.Context, k *cluster.Client) (*generation, error) {
 	g := &generation{env: e, c: c, dir: c.String("out-dir")}
 	var err error
 	if g.name, err = baseName(c); err != nil {
@@ -162,6 +173,11 @@ func (e *env) newGeneration(c *cli.Context) (*generation, error) {
 	if g.names, err = e.names(c); err != nil {
 		return nil, err
 	}
+	live, err := e.serviceNames(c, k)
+	if err != nil {
+		return nil, err
+	}
+	g.names = g.names.With(live...)
 	if err := needNames(c, g.names); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"slices"
@@ -110,10 +111,10 @@ type linter struct {
 func (e *env) newLinter(c *cli.Context, all []inspect.Rule) (*linter, error) {
 	l := &linter{env: e, c: c}
 	var err error
-	if l.limits.Warn, err = parseSpan("warn-days", c.String("warn-days")); err != nil {
+	if l.limits.Warn, err = parseSpan("warn-days", cmp.Or(c.String("warn-days"), "0")); err != nil {
 		return nil, err
 	}
-	if l.limits.Fail, err = parseSpan("fail-days", c.String("fail-days")); err != nil {
+	if l.limits.Fail, err = parseSpan("fail-days", cmp.Or(c.String("fail-days"), "0")); err != nil {
 		return nil, err
 	}
 	if l.second, err = findZlint(c); err != nil {

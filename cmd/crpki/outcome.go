@@ -38,6 +38,8 @@ type outcome struct {
 	Chain []certFacts `json:"chain"`
 	// Files are those that were written, or that were there with this content.
 	Files []fileFacts `json:"files"`
+	// Applied is what became of the Secret in the cluster, with gen --apply.
+	Applied *applied `json:"applied,omitempty"`
 	// Next are commands to go on with.
 	Next []string `json:"next"`
 }
@@ -168,9 +170,17 @@ func (e *env) deliver(c *cli.Context, o outcome, files []artifact) error {
 	return e.write(c, o, files, c.Bool("force"))
 }
 
-// write is deliver to the disk; force replaces what is there. After a signal
-// nothing is written any more.
+// write is deliver to the disk; force replaces what is there.
 func (e *env) write(c *cli.Context, o outcome, files []artifact, force bool) error {
+	if err := e.place(c, &o, files, force); err != nil {
+		return err
+	}
+	return e.print(c, o, o.text)
+}
+
+// place writes the files and notes them in o. After a signal nothing is written
+// any more.
+func (e *env) place(c *cli.Context, o *outcome, files []artifact, force bool) error {
 	if c.Context.Err() != nil {
 		return errInterrupted
 	}
@@ -190,7 +200,7 @@ func (e *env) write(c *cli.Context, o outcome, files []artifact, force bool) err
 	for _, path := range result.Narrowed {
 		e.warnf("%s could be read by more users before: it is %04o now", path, pki.ModePrivate)
 	}
-	return e.print(c, o, o.text)
+	return nil
 }
 
 // emit is emit.Write, and remembers that files were written.

@@ -128,7 +128,8 @@ func (e *env) presetNames(c *cli.Context) (pki.Names, error) {
 		all, read = all.With(names...), append(read, p.Reads...)
 	}
 	for _, name := range []string{"namespace", "release", "cluster-domain", "ha"} {
-		if c.IsSet(name) && !slices.Contains(read, name) {
+		inCluster := name == "namespace" && c.Bool("apply") || name == "cluster-domain" && c.String("from-service") != ""
+		if c.IsSet(name) && !slices.Contains(read, name) && !inCluster {
 			e.warnf("--%s has no effect %s", name, cmp.Or(prefixed("on --preset ", c.String("preset")), "without --preset"))
 		}
 	}
