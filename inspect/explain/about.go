@@ -1,6 +1,9 @@
 package explain
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // About is what there is to say of a failure: docs/explain.md has it in full.
 type About struct {
@@ -105,6 +108,8 @@ var abouts = []About{
 	{"critical_extension", "the certificate has a critical extension that the client does not know", "A client must refuse what is marked as critical and what it cannot read; very old Go clients say so of name constraints.", "Issue the certificate without it, or update the client.", genSAN, goVerify},
 	{"path_length", "there are more intermediates than a CA permits", "A CA in the chain says how many CAs may stand below it, and there are more.", "Issue under a CA whose path length is large enough.", "crpki gen --intermediate SAN", goVerify},
 	{"unreadable_certificate", "the client cannot read the server's certificate", "Its encoding breaks a rule: an extension that is there twice, a name that is none, an unknown curve. Other clients may accept it.", "See which rule, and issue it anew.", askProbe, "https://go.dev/src/crypto/x509/parser.go"},
+	{"key_mismatch", "the server's private key is not that of its certificate", "The server proves with its key that the certificate is its own, and the signature does not fit: key and certificate are not a pair, or the CA stands before the server's certificate in the file.", "Give the server the key that belongs to the certificate, and put the server's certificate first.", askProbe, goTLS},
+	{"certificate_too_large", "the certificates that the server sends are too large", "Clients stop at some size (Go's at 64 KiB): a bundle of CAs is served in place of a chain.", "Serve the server's certificate and its intermediates, nothing else.", askProbe, goTLS},
 	{"ca_as_server", "the server sends a CA certificate as its own", "A self-signed certificate with CA:TRUE serves and is trusted at once; rustls refuses that.", "Make a CA and a server certificate of its own.", genSAN, "https://docs.rs/webpki"},
 	{"client_files", "the client cannot use its own certificate files", "A file that the client was given for this registry is missing, in the wrong format, or its partner is: in certs.d, name.cert needs name.key, and CAs end in .crt.", "Put right what the message names.", "crpki trust list", dockerCA},
 	{"tls_failed", "the TLS handshake failed, and the text does not say why", "The message stops before the reason.", "See how far a handshake comes.", askProbe, goTLS},
@@ -182,4 +187,82 @@ func quote(text string) string {
 		return "'" + text + "'"
 	}
 	return text
+}
+
+// Word says in a sentence what a cause is.
+func Word(c Cause) string {
+	switch c {
+	case UnknownAuthority:
+		return "The client cannot follow the certificate to a CA that it trusts."
+	case HostnameMismatch:
+		return "The certificate is for other names."
+	case NoIPSAN:
+		return "The certificate is for names only, and an address was dialled."
+	case LegacyCN:
+		return "The certificate has its name in a place where clients no longer look."
+	case Expired, NotYetValid:
+		return "The time is outside of what a certificate is valid for."
+	case EKU:
+		return "The certificate is for another use."
+	case NameConstraints:
+		return "The CA may not sign for this name."
+	case SHA1:
+		return "A signature is too weak."
+	case NegativeSerial:
+		return "The serial number is negative."
+	case HTTPOnHTTPS:
+		return "The server speaks plain HTTP, the client wants TLS."
+	case HTTPSOnHTTP:
+		return "The client speaks plain HTTP, the server wants TLS."
+	case MTLSRequired:
+		return "The server wants a certificate from the client."
+	case ProtocolVersion, HandshakeFailure:
+		return "Client and server could not agree on how to speak TLS."
+	case DNS:
+		return "The name has no address."
+	case Refused, Timeout:
+		return "No connection came about."
+	case Proxy:
+		return "The proxy in between failed."
+	case Auth:
+		return "The registry does not know who asks."
+	case Forbidden:
+		return "The registry knows who asks, and refuses; or does not tell whether there is such an image."
+	case NotFound:
+		return "There is no such image."
+	case RateLimited:
+		return "Too many pulls."
+	case Other:
+		return "A failure for which there is no word of its own; the detail says which."
+	}
+	return "No failure was recognised."
+}
+
+// DetailsOf lists the details of a cause, in the order of the documentation.
+func DetailsOf(c Cause) (details []string) {
+	for _, a := range abouts {
+		own := slices.ContainsFunc(rules, func(r Rule) bool { return r.Detail == a.Detail && r.Cause == c })
+		switch {
+		case a.Detail == "unspecified":
+			own = c == Other
+		case a.Detail == "unknown":
+			own = c == Unknown
+		case a.Detail == "old_trust_store":
+			own = c == Expired
+		}
+		if own {
+			details = append(details, a.Detail)
+		}
+	}
+	return details
+}
+
+// Phrases lists by what words a detail is known.
+func Phrases(detail string) (phrases []string) {
+	for _, r := range rules {
+		if r.Detail == detail {
+			phrases = append(phrases, r.phrases...)
+		}
+	}
+	return phrases
 }

@@ -58,3 +58,18 @@ func TestPullErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestMessages: what clients print that are in none of the threads, written
+// down from their sources and from running them.
+func TestMessages(t *testing.T) {
+	for _, s := range samples(t, "testdata/messages.jsonl") {
+		e := Message(s.Message)
+		assert.True(t, s.says(e.Cause), "%s, not %s (%s): %s", e.Cause, s.Cause, e.Evidence, s.Message)
+		assert.Equal(t, s.Host, e.Host, s.Message)
+		assert.Equal(t, s.Role, e.Role, s.Message)
+		assert.Equal(t, s.Client, e.Client, s.Message)
+		if s.Detail != "" {
+			assert.Equal(t, s.Detail, e.Detail, s.Message)
+		}
+	}
+}

@@ -146,12 +146,12 @@ func clip(text string) string {
 // maxGap bounds what "*" in a phrase stands for, in bytes of squashed text.
 const maxGap = 400
 
-// A phrase is one of a rule or a mark, in parts.
+// A phrase is one of a rule, a mark, or what stands before a name, in parts.
 type phrase struct {
 	parts  []string
 	anchor int // the part that the automaton looks for
 	kind   phraseKind
-	of     int // index into rules or marks
+	of     int // index into the table of its kind
 }
 
 type phraseKind uint8
@@ -159,6 +159,8 @@ type phraseKind uint8
 const (
 	ofRule phraseKind = iota
 	ofMark
+	ofNaming
+	ofIntro
 )
 
 // matcher is the tables made ready to be looked for.
@@ -167,8 +169,6 @@ type matcher struct {
 	phrases []phrase
 	// by gives the phrases that a word of the automaton anchors.
 	by [][]int
-	// quick is an automaton of the words that anchor rules alone.
-	quick *automaton
 }
 
 var tables = sync.OnceValue(newMatcher)
@@ -176,7 +176,8 @@ var tables = sync.OnceValue(newMatcher)
 func newMatcher() *matcher {
 	m := &matcher{}
 	index := map[string]int{}
-	var words, quick []string
+	var words []string
+	var hot []bool
 	add := func(text string, kind phraseKind, of int) {
 		p := phrase{kind: kind, of: of}
 		for part := range strings.SplitSeq(text, "*") {
@@ -193,11 +194,9 @@ func newMatcher() *matcher {
 			i = len(words)
 			index[word] = i
 			words = append(words, word)
-			m.by = append(m.by, nil)
+			m.by, hot = append(m.by, nil), append(hot, false)
 		}
-		if kind == ofRule && rules[of].strength != weak && !slices.Contains(quick, word) {
-			quick = append(quick, word)
-		}
+		hot[i] = hot[i] || kind == ofRule && rules[of].strength != weak
 		m.by[i] = append(m.by[i], len(m.phrases))
 		m.phrases = append(m.phrases, p)
 	}
@@ -211,8 +210,13 @@ func newMatcher() *matcher {
 			add(text, ofMark, i)
 		}
 	}
-	m.automaton = newAutomaton(words)
-	m.quick = newAutomaton(quick)
+	for i, n := range naming {
+		add(n.words, ofNaming, i)
+	}
+	for i, intro := range intros {
+		add(intro.words, ofIntro, i)
+	}
+	m.automaton = newAutomaton(words, hot)
 	return m
 }
 
@@ -221,8 +225,16 @@ type span struct{ from, to int }
 
 // findings is what stands in a text.
 type findings struct {
-	rules []ruleHit
-	marks []bool
+	rules  []ruleHit
+	marks  []bool
+	naming []wordsHit
+	intros []wordsHit
+}
+
+// wordsHit are words before a name, by their index in their table.
+type wordsHit struct {
+	of int
+	span
 }
 
 type ruleHit struct {
@@ -245,14 +257,20 @@ func (m *matcher) scan(clean []byte) findings {
 			if !ok || !s.bounded(clean, at) {
 				continue
 			}
+			where := span{int(s.at[at.from]), int(s.at[at.to-1]) + 1}
 			switch p.kind {
 			case ofRule:
-				f.rules = append(f.rules, ruleHit{p.of, span{int(s.at[at.from]), int(s.at[at.to-1]) + 1}, p.length()})
+				f.rules = append(f.rules, ruleHit{p.of, where, p.length()})
+			case ofNaming:
+				f.naming = append(f.naming, wordsHit{p.of, where})
+			case ofIntro:
+				f.intros = append(f.intros, wordsHit{p.of, where})
 			case ofMark:
 				f.marks[p.of] = true
 			}
 		}
 	})
+	slices.SortStableFunc(f.intros, func(a, b wordsHit) int { return a.of - b.of })
 	slices.SortStableFunc(f.rules, func(a, b ruleHit) int { return cmp.Or(a.rule-b.rule, b.length-a.length) })
 	return f
 }
@@ -305,6 +323,7 @@ func (m *matcher) explain(clean []byte) Explanation {
 			if e = other; e.Image == "" {
 				e.Image = image
 			}
+			e.doubt() // what became of the first is not told
 		case other.Cause != e.Cause || other.Host != e.Host:
 			e.Also = appendFailure(e.Also, Failure{other.Cause, other.Detail, other.Host, other.Role})
 		}
@@ -339,9 +358,9 @@ func attempts(clean []byte) [][]byte {
 // attempt explains a text that tells of one attempt.
 func (m *matcher) attempt(clean []byte) Explanation {
 	f := m.scan(clean)
-	e := Explanation{Cause: Unknown, Detail: "unknown", Confidence: None, Image: image(clean)}
+	e := Explanation{Cause: Unknown, Detail: "unknown", Confidence: None, Image: f.image(clean)}
 	f.client(clean, &e)
-	refs := references(clean)
+	refs := f.references(clean)
 	context := e.Client != "" || e.Image != "" || len(refs) > 0
 	hit, found := f.first(context)
 	if !found {
@@ -427,9 +446,12 @@ func brokenOff(rest []byte) bool {
 	return len(rest) > 0 && len(rest) < 60 && bytes.IndexByte(rest, '\n') < 0
 }
 
-// minCut is how much of a phrase must be left for it to be recognised, in
-// bytes of squashed text.
-const minCut = 12
+// How much of a phrase must be left for it to be recognised, in bytes of
+// squashed text: where a mark says that the text was cut, and where none does.
+const (
+	minCut      = 12
+	minUnmarked = 18
+)
 
 // cut looks for a phrase of which the text holds only the beginning, at its
 // end, or only the end, at its beginning.
@@ -440,6 +462,13 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 	tail := bytes.TrimRight(text, ".…)]},")
 	head := bytes.TrimLeft(text, ".…([{,")
 	offset := len(text) - len(head)
+	minTail, minHead := minUnmarked, minUnmarked
+	if marked(text[len(tail):]) {
+		minTail = minCut
+	}
+	if marked(text[:offset]) {
+		minHead = minCut
+	}
 	var best ruleHit
 	var causes []Cause
 	for i := range m.phrases {
@@ -449,7 +478,7 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 		}
 		first, last := p.parts[0], p.parts[len(p.parts)-1]
 		n := 0
-		for k := min(len(first)-1, len(tail)); k >= minCut; k-- {
+		for k := min(len(first)-1, len(tail)); k >= minTail; k-- {
 			if string(tail[len(tail)-k:]) == first[:k] {
 				n = k
 				break
@@ -457,7 +486,7 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 		}
 		at := span{len(tail) - n, len(tail)}
 		if len(p.parts) == 1 {
-			for k := min(len(last)-1, len(head)); k >= minCut && k > n; k-- {
+			for k := min(len(last)-1, len(head)); k >= minHead && k > n; k-- {
 				if string(head[:k]) == last[len(last)-k:] {
 					n, at = k, span{offset, offset + k}
 					break
@@ -480,7 +509,7 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 			best.rule = p.of
 		}
 	}
-	if best.length == 0 || !context && best.length < 2*minCut {
+	if best.length == 0 || !context && best.length < minUnmarked {
 		return ruleHit{}, false
 	}
 	r := rules[best.rule]
@@ -494,6 +523,11 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 		}
 	}
 	return best, true
+}
+
+// marked is true when the end of a text has the dots of what was left out.
+func marked(end []byte) bool {
+	return bytes.Contains(end, []byte("…")) || bytes.Contains(end, []byte(".."))
 }
 
 // signs are words of texts that tell of a failure, however little they say.
@@ -537,9 +571,27 @@ func (e *Explanation) refine(clean []byte) {
 	switch name := hostOnly(e.Host); {
 	case e.Cause == HostnameMismatch && e.Detail == "wrong_name" && isIP(name) && !bytes.Contains(clean, []byte("is valid for")):
 		// Clients other than Go's do not say whether any address is in it.
-		e.Alternatives = append(e.Alternatives, NoIPSAN)
+		e.doubt(NoIPSAN)
 	case e.Cause == Expired && bytes.Contains(clean, []byte("is after 2021-09-30T14:01:15Z")):
 		e.Detail = "old_trust_store"
+	case e.Detail == "expired" && bytes.Contains(clean, []byte("x509: ")) && !bytes.Contains(clean, []byte("is after")) && !bytes.Contains(clean, []byte("is expired")):
+		e.doubt(NotYetValid) // Go says the same of both, but for the times
+	case e.Detail == "unknown_authority" && bytes.Contains(clean, []byte("authority (")):
+		e.doubt(SHA1) // Go's reason is in brackets, and this one was not understood
+	case (e.Detail == "refused" || e.Detail == "timeout") && bytes.Contains(clean, []byte("dial tcp")) && !bytes.Contains(clean, []byte("://")) && e.Image == "":
+		e.doubt(Proxy) // who was dialled for whom is not told
+	}
+}
+
+// doubt lowers the confidence, for the text allows other causes too.
+func (e *Explanation) doubt(causes ...Cause) {
+	for _, c := range causes {
+		if c != e.Cause && !slices.Contains(e.Alternatives, c) {
+			e.Alternatives = append(e.Alternatives, c)
+		}
+	}
+	if e.Confidence == High {
+		e.Confidence = Medium
 	}
 }
 

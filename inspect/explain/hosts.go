@@ -60,6 +60,7 @@ var naming = []struct {
 	{"proxyconnect tcp: dial tcp: lookup ", ProxyHop},
 	{"socks connect tcp ", ProxyHop},
 	{"Could not resolve proxy: ", ProxyHop},
+	{"on source: ", ""},
 	{"Could not resolve host: ", ""},
 	{"Couldn't resolve host ", ""},
 	{"Could not resolve hostname ", ""},
@@ -78,7 +79,8 @@ var naming = []struct {
 	{"target ipv4 address ", ""},
 	{"target ipv6 address ", ""},
 	{"Connecting to ", ""},
-	{"ConnectionPool(host=", ""},
+	{"HTTPSConnectionPool(host=", ""},
+	{"HTTPConnectionPool(host=", ""},
 	{"Cannot connect to host ", ""},
 	{"Failed to resolve ", ""},
 	{"is not valid for ", ""},
@@ -111,37 +113,29 @@ var naming = []struct {
 	{"error connecting to ", ""},
 	{"connection to ", ""},
 	{"Host: ", ""},
+	{"host=", ""},
 }
 
-// references finds all that names a host.
-func references(clean []byte) []reference {
+// references gives all that names a host.
+func (f *findings) references(clean []byte) []reference {
 	refs := urls(clean)
-	lower := bytes.ToLower(clean)
-	for _, n := range naming {
-		words := []byte(strings.ToLower(n.words))
-		for from := 0; ; {
-			at := bytes.Index(lower[from:], words)
-			if at < 0 {
-				break
-			}
-			at += from
-			from = at + len(words)
-			if at > 0 && isWord(clean[at-1]) && isWord(words[0]) {
-				continue
-			}
-			host, end := hostAt(clean, from)
-			if host == "" || !plausible(host) {
-				continue
-			}
-			host += portWords(clean[end:])
-			if slices.ContainsFunc(refs, func(r reference) bool { return r.from == at && r.kind == named }) {
-				continue
-			}
-			refs = append(refs, reference{span: span{at, end}, host: host, kind: named, role: n.role})
+	for _, hit := range f.naming {
+		host, end := hostAt(clean, skipBlanks(clean, hit.to))
+		if host == "" || !plausible(host) {
+			continue
 		}
+		host += portWords(clean[end:])
+		refs = append(refs, reference{span: span{hit.from, end}, host: host, kind: named, role: naming[hit.of].role})
 	}
 	slices.SortStableFunc(refs, func(a, b reference) int { return a.from - b.from })
 	return refs
+}
+
+func skipBlanks(clean []byte, at int) int {
+	for at < len(clean) && (clean[at] == ' ' || clean[at] == '\n' || clean[at] == '\t') {
+		at++
+	}
+	return at
 }
 
 // urls finds http and https URLs, except those printed for people to read.
@@ -317,49 +311,71 @@ func isIP(name string) bool {
 	return err == nil
 }
 
-// intros stand before the name of an image.
-var intros = []string{
-	"Failed to pull image ", "Back-off pulling image ", "failed to pull and unpack image ", "failed to resolve reference ", "failed to resolve image ", "failed to pull image ", "Unable to fetch image ", "Error pulling and saving image ", "initializing source docker://", "docker://", "pull access denied for ", "PullImage ", "Container image ", "image pull failed for ", "failed to get sandbox image ", "Pulling image ", "error pulling image ", "pulling image ",
-	"manifest for ", "reading manifest ", "load metadata for ", "Trying to pull ", "Error: fetching manifest ", "Error: pulling ", "unable to find image ", "failed to pull ", "couldn't parse image reference ", "couldn't parse image name ", "Failed to apply default image tag ", "short-name ", "oci://", "GET image ", "repository name not known to registry ", "image=", "image ",
+// intros are the words before the name of an image: behind the sure ones any
+// word is one, behind the others only what has a slash, a tag or quotes.
+var intros = []struct {
+	words string
+	sure  bool
+}{
+	{"Failed to pull image ", true},
+	{"Back-off pulling image ", true},
+	{"failed to pull and unpack image ", true},
+	{"failed to resolve reference ", true},
+	{"failed to resolve image ", false},
+	{"failed to pull image ", true},
+	{"Unable to fetch image ", true},
+	{"Error pulling and saving image ", true},
+	{"initializing source docker://", true},
+	{"pull access denied for ", true},
+	{"Container image ", true},
+	{"image pull failed for ", true},
+	{"failed to get sandbox image ", true},
+	{"failed to resolve source metadata for ", true},
+	{"Trying to pull ", true},
+	{"docker://", true},
+	{"Error: fetching manifest ", true},
+	{"Error: pulling ", false},
+	{"error pulling image ", false},
+	{"Pulling image ", false},
+	{"manifest for ", false},
+	{"load metadata for ", false},
+	{"checking push permission for ", false},
+	{"unable to find image ", false},
+	{"couldn't parse image reference ", false},
+	{"couldn't parse image name ", false},
+	{"failed to pull the manifest of image ", false},
+	{"short-name ", false},
+	{"oci://", true},
+	{"failed to pull ", false},
+	{"image=", false},
+	{"image ", false},
 }
 
-// image finds the image that was to be pulled.
-func image(clean []byte) string {
-	lower := bytes.ToLower(clean)
-	for _, intro := range intros {
-		words := []byte(strings.ToLower(intro))
-		for from := 0; ; {
-			at := bytes.Index(lower[from:], words)
-			if at < 0 {
-				break
-			}
-			from += at + len(words)
-			if at := from - len(words); at > 0 && isWord(clean[at-1]) && isWord(words[0]) {
-				continue
-			}
-			if name := imageAt(clean[from:]); name != "" {
-				return name
-			}
+// image gives the image that was to be pulled.
+func (f *findings) image(clean []byte) string {
+	for _, hit := range f.intros {
+		if name := imageAt(clean[skipBlanks(clean, hit.to):], intros[hit.of].sure); name != "" {
+			return name
 		}
 	}
 	return ""
 }
 
-// imageAt reads an image name: it has a slash, a tag or a digest, else it could
-// be any word.
-func imageAt(text []byte) string {
-	quoted := len(text) > 0 && bytes.IndexByte([]byte("\"'`"), text[0]) >= 0
+// imageAt reads an image name: it has a slash, a tag or a digest, or stands in
+// quotes or where nothing else can.
+func imageAt(text []byte, sure bool) string {
+	sure = sure || len(text) > 0 && bytes.IndexByte([]byte("\"'`"), text[0]) >= 0
 	text = bytes.TrimLeft(text, "\"'`[(")
 	end := 0
 	for end < len(text) && (isWord(text[end]) || bytes.IndexByte([]byte("./:@-<>[]"), text[end]) >= 0) {
 		end++
 	}
+	// In "image localhost:5000/app:1: error" the last colon is none of the name.
 	name := strings.TrimRight(string(text[:end]), ".:/-[]")
-	// "image localhost:5000/app:1: error": the last colon is none of the name.
-	if len(name) < 2 || len(name) > 400 || strings.Contains(name, "://") || strings.HasPrefix(name, "/") {
+	if len(name) < 2 || len(name) > 400 || strings.Contains(name, "://") || name[0] == '/' || name[0] == ':' {
 		return ""
 	}
-	if quoted || strings.ContainsAny(name, "/@") || strings.Contains(name, ":") && !strings.HasSuffix(name, ":") {
+	if sure || strings.ContainsAny(name, "/@:") {
 		return name
 	}
 	return ""
@@ -382,9 +398,6 @@ func registryOf(image string) string {
 // else the registry of the image.
 func (e *Explanation) locate(clean []byte, refs []reference, at span) {
 	own := registryOf(e.Image)
-	if e.Image == "" {
-		own = registryOf(image(clean))
-	}
 	if e.Cause == Proxy {
 		for _, r := range refs {
 			if r.role == ProxyHop {

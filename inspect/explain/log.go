@@ -39,16 +39,11 @@ const blockSize = 256 << 10
 // maxRecord bounds a record, in bytes: a longer line is looked at in pieces.
 const maxRecord = 64 << 10
 
+// key is what makes two messages tell of the same failure. The image and who
+// says it differ: kubelet repeats what containerd says, for each pod.
 type key struct {
-	cause            Cause
-	detail, host     string
-	image, client    string
-	role             Role
-	confidence, more string
-}
-
-func keyOf(e *Explanation) key {
-	return key{e.Cause, e.Detail, e.Host, e.Image, e.Client, e.Role, string(e.Confidence), e.Version}
+	cause        Cause
+	detail, host string
 }
 
 type found struct {
@@ -134,11 +129,11 @@ func Log(ctx context.Context, r io.Reader) (Summary, error) {
 		}
 		res := <-out
 		for _, f := range res.found {
-			k := keyOf(&f.Explanation)
+			k := key{f.Cause, f.Detail, f.Host}
 			g, ok := groups[k]
 			switch {
 			case ok:
-				g.Count++
+				g.add(f.Explanation)
 				g.Last = s.Lines + f.line
 			case len(groups) == MaxGroups:
 				s.Omitted++
@@ -156,6 +151,20 @@ func Log(ctx context.Context, r io.Reader) (Summary, error) {
 	}
 	slices.SortFunc(s.Groups, func(a, b Group) int { return cmp.Or(b.Count-a.Count, a.First-b.First) })
 	return s, readErr
+}
+
+// add counts another message, and takes from it what the others do not tell.
+func (g *Group) add(e Explanation) {
+	g.Count++
+	if g.Confidence != High && e.Confidence == High {
+		image := g.Image
+		if g.Explanation = e; g.Image == "" {
+			g.Image = image
+		}
+	}
+	if g.Image == "" {
+		g.Image = e.Image
+	}
 }
 
 // fill reads until block is size long.
@@ -284,7 +293,7 @@ func btoi(b bool) int {
 // record explains one record, if it tells of a failure with some certainty.
 func (m *matcher) record(s *squashed, text []byte) (Explanation, bool) {
 	clean := unwrap(text)
-	if s.fold(clean); !m.quick.has(s.text) {
+	if s.fold(clean); !m.hasHot(s.text) {
 		return Explanation{}, false
 	}
 	e := m.explain(clean)

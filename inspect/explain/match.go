@@ -12,11 +12,12 @@ type automaton struct {
 	out  []uint16
 	more []uint16 // state → state of the longest suffix that is a word's end
 	len  []uint16 // word → length
+	hot  []bool   // state → a word of the marked ones ends here
 }
 
-// newAutomaton builds one for words, none of which is empty. Word i is reported
-// as i. Words occur once.
-func newAutomaton(words []string) *automaton {
+// newAutomaton builds one for words, none of which is empty and each of which
+// occurs once. Word i is reported as i; [automaton.hasHot] looks for the hot.
+func newAutomaton(words []string, hot []bool) *automaton {
 	a := &automaton{classes: 1}
 	states := 1
 	for _, w := range words {
@@ -30,7 +31,7 @@ func newAutomaton(words []string) *automaton {
 		}
 	}
 	a.next = make([]uint16, states*a.classes)
-	a.out, a.more = make([]uint16, states), make([]uint16, states)
+	a.out, a.more, a.hot = make([]uint16, states), make([]uint16, states), make([]bool, states)
 	used := uint16(1)
 	for i, w := range words {
 		state := uint16(0)
@@ -42,7 +43,7 @@ func newAutomaton(words []string) *automaton {
 			}
 			state = *to
 		}
-		a.out[state] = uint16(i + 1)
+		a.out[state], a.hot[state] = uint16(i+1), hot[i]
 	}
 	a.link(used)
 	return a
@@ -64,6 +65,7 @@ func (a *automaton) link(used uint16) {
 		} else {
 			a.more[state] = a.more[f]
 		}
+		a.hot[state] = a.hot[state] || a.hot[fail[state]]
 		row, failRow := int(state)*a.classes, int(fail[state])*a.classes
 		for c := range a.classes {
 			if to := a.next[row+c]; to != 0 {
@@ -89,12 +91,11 @@ func (a *automaton) find(text []byte, found func(word, end int)) {
 	}
 }
 
-// has is true when text holds one of the words.
-func (a *automaton) has(text []byte) bool {
+// hasHot is true when text holds one of the hot words.
+func (a *automaton) hasHot(text []byte) bool {
 	state := uint16(0)
 	for _, c := range text {
-		state = a.next[int(state)*a.classes+int(a.class[c])]
-		if a.out[state] != 0 || a.more[state] != 0 {
+		if state = a.next[int(state)*a.classes+int(a.class[c])]; a.hot[state] {
 			return true
 		}
 	}

@@ -10,6 +10,9 @@ import (
 // backslash escapes of JSON in JSON, percent and HTML encoding, colours, and
 // typographic quotes. Lines that a terminal broke at its width are joined.
 func unwrap(text []byte) []byte {
+	if !bytes.ContainsAny(text, " \t") && bytes.Count(text, []byte("+")) > 2 && bytes.IndexByte(text, '%') >= 0 {
+		text = bytes.ReplaceAll(text, []byte("+"), []byte(" ")) // the query of a URL
+	}
 	for range 3 { // JSON in JSON in a URL is what was seen
 		if !bytes.ContainsAny(text, "\\%&") && !hasForeign(text) {
 			break

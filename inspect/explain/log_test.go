@@ -1,0 +1,66 @@
+package explain
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// bigLog is a log of a node of some size, in bytes: one line in every tells of
+// a failure.
+func bigLog(size, every int) []byte {
+	var b bytes.Buffer
+	for i := 0; b.Len() < size; i++ {
+		if i%every == every-1 {
+			fmt.Fprintf(&b, "time=\"2026-11-21T10:%02d:%02d.123456789Z\" level=error msg=\"PullImage \\\"reg%d.local:5000/team/app:%d\\\" failed\" error=\"failed to pull and unpack image \\\"reg%d.local:5000/team/app:1\\\": failed to resolve reference \\\"reg%d.local:5000/team/app:1\\\": failed to do request: Head \\\"https://reg%d.local:5000/v2/team/app/manifests/1\\\": tls: failed to verify certificate: x509: certificate signed by unknown authority\"\n", i/60%60, i%60, i%7, i, i%7, i%7, i%7)
+			continue
+		}
+		fmt.Fprintf(&b, "time=\"2026-11-21T10:%02d:%02d.123456789Z\" level=info msg=\"StartContainer for \\\"%064x\\\" returns successfully\" namespace=k8s.io pod=web-%d\n", i/60%60, i%60, i, i)
+	}
+	return b.Bytes()
+}
+
+func TestLog(t *testing.T) {
+	text := strings.Join([]string{
+		"I1121 10:00:00.000000 1 main.go:1] all is well",
+		`E1121 10:00:01.000000 1 remote_image.go:180] "PullImage from image service failed" err="rpc error: code = Unknown desc = failed to pull and unpack image \"reg.local/a:1\": failed to resolve reference \"reg.local/a:1\": failed to do request: Head \"https://reg.local/v2/a/manifests/1\": x509: certificate signed by unknown authority" image="reg.local/a:1"`,
+		"I1121 10:00:02.000000 1 main.go:1] unauthorized people are not admitted, timeouts may occur, see 404",
+		`E1121 10:00:03.000000 1 remote_image.go:180] "PullImage from image service failed" err="rpc error: code = Unknown desc = failed to pull and unpack image \"reg.local/a:1\": failed to resolve reference \"reg.local/a:1\": failed to do request: Head \"https://reg.local/v2/a/manifests/1\": x509: certificate signed by unknown authority" image="reg.local/a:1"`,
+		`E1121 10:00:04.000000 1 remote_image.go:180] "PullImage from image service failed" err="Get \"https://other.local/v2/\": dial tcp: lookup other.local on 10.0.0.10:53: no such host"`,
+		"",
+	}, "\n")
+	s, err := Log(context.Background(), strings.NewReader(text))
+	require.NoError(t, err)
+	assert.Equal(t, 5, s.Lines)
+	require.Len(t, s.Groups, 2)
+	assert.Equal(t, UnknownAuthority, s.Groups[0].Cause)
+	assert.Equal(t, [3]int{2, 2, 4}, [3]int{s.Groups[0].Count, s.Groups[0].First, s.Groups[0].Last})
+	assert.Equal(t, DNS, s.Groups[1].Cause)
+	assert.Equal(t, "other.local", s.Groups[1].Host)
+	assert.Equal(t, [3]int{1, 5, 5}, [3]int{s.Groups[1].Count, s.Groups[1].First, s.Groups[1].Last})
+}
+
+func BenchmarkLog(b *testing.B) {
+	for _, every := range []int{1000, 10, 1} {
+		b.Run(fmt.Sprintf("10MB, one line in %d", every), func(b *testing.B) {
+			data := bigLog(10<<20, every)
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if _, err := Log(context.Background(), bytes.NewReader(data)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkTables(b *testing.B) {
+	for b.Loop() {
+		newMatcher()
+	}
+}
