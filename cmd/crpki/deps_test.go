@@ -46,7 +46,6 @@ var layers = map[string][]string{
 	"cmd/crpki": {
 		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/cluster", "k8ssecret/preflight", "k8ssecret/yamltree",
 		"inspect", "inspect/clients", "inspect/explain", "inspect/probe", "inspect/report", "inspect/rules", "inspect/trust", "inspect/verify", "inspect/view",
-		"inspect", "inspect/clients", "inspect/explain", "inspect/probe", "inspect/report", "inspect/rules", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/nearest", "pki/spec",
 	},
 }
