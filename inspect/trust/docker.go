@@ -195,7 +195,7 @@ func (c docker) classicEndpoint(n *Node, d *Decision, conf *dockerConf, major in
 	style := certsStyle{
 		noKey:    "missing key %s for client certificate %s. Note that CA certificates should use the extension .crt",
 		noCert:   "missing client certificate %s for key %s",
-		anyError: true, readDirOp: "readdirent",
+		anyError: true, readDirOp: readDirOp(d.Installation),
 	}
 	switch {
 	case major < 23:

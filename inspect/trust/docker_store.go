@@ -65,7 +65,7 @@ func (c docker) buildkitCerts(n *Node, d *Decision, e *Endpoint, dir string) *Fa
 		return nil
 	}
 	if err != nil {
-		return &Failure{Text: opAs(err, "fdopendir", "readdirent").Error(), Place: Place{File: dir}}
+		return &Failure{Text: readDirAs(err, readDirOp(d.Installation)).Error(), Place: Place{File: dir}}
 	}
 	e.Decided = Place{File: dir}
 	for _, entry := range entries {

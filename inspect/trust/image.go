@@ -133,7 +133,7 @@ type pullSource struct {
 
 func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVersion) Decision {
 	d := Decision{Installation: in, Reference: r}
-	d.Wrap = func(all []Attempt) string { return c.words(d, all) }
+	d.Wrap = func(all []Attempt) string { return c.words(d, v, all) }
 	conf := c.registries(n, v)
 	d.Steps = append(d.Steps, conf.steps...)
 	d.Mistakes = append(d.Mistakes, conf.mistakes...)
@@ -153,7 +153,7 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 	} else if logical.tag == "" {
 		logical.tag = "latest"
 	}
-	sources, err := conf.sources(logical, v)
+	sources, err := conf.sources(logical)
 	if err != nil {
 		d.Failure = c.failure(d, err.Error(), conf.find(logical.name()).place)
 		return d
@@ -178,16 +178,13 @@ func (c containersImage) failure(d Decision, text string, place Place) *Failure 
 }
 
 // words are what the program prints when all endpoints have failed.
-func (c containersImage) words(d Decision, all []Attempt) string {
+func (c containersImage) words(d Decision, v imageVersion, all []Attempt) string {
 	type failed struct{ ref, why string }
 	var each []failed
 	for _, a := range all {
 		why := a.Error
 		if a.Endpoint.Failure == nil {
-			why = fmt.Sprintf("pinging container registry %s: Get %q: %s", a.Endpoint.Host, a.URL("/v2/"), a.Error)
-			if a.Status != 0 {
-				why = fmt.Sprintf("pinging container registry %s: StatusCode: %d, %s", a.Endpoint.Host, a.Status, a.Error)
-			}
+			why = pinging(a, v)
 		}
 		f := failed{a.Endpoint.Reference, why}
 		if a.Scheme == HTTP && len(each) > 0 { // the same endpoint, once more
@@ -205,6 +202,22 @@ func (c containersImage) words(d Decision, all []Attempt) string {
 		mirrors = append(mirrors, fmt.Sprintf("[%s: %s]", f.ref, f.why))
 	}
 	return c.wrap(d, fmt.Sprintf("(Mirrors also failed: %s): %s: %s", strings.Join(mirrors, "\n"), last.ref, last.why))
+}
+
+// pinging is the error of a registry that was dialled.
+func pinging(a Attempt, v imageVersion) string {
+	why := fmt.Sprintf("pinging container registry %s: Get %q: %s", a.Endpoint.Host, a.URL("/v2/"), a.Error)
+	if a.Status != 0 {
+		why = fmt.Sprintf("pinging container registry %s: StatusCode: %d, %s", a.Endpoint.Host, a.Status, a.Error)
+	}
+	if v < 40 {
+		return why
+	}
+	name, object, ok := strings.Cut(a.Endpoint.Reference, "@")
+	if i := strings.LastIndexByte(name, ':'); !ok && i > strings.LastIndexByte(name, '/') {
+		name, object = name[:i], name[i+1:]
+	}
+	return fmt.Sprintf("fetching manifest %s in %s: %s", object, name, why)
 }
 
 // wrap puts what the program prints around the library's error.
@@ -226,14 +239,14 @@ func (c containersImage) wrap(d Decision, text string) string {
 }
 
 // sources are the mirrors that count for the reference, and the registry.
-func (r *registriesConf) sources(ref plainRef, v imageVersion) ([]pullSource, error) {
+func (r *registriesConf) sources(ref plainRef) ([]pullSource, error) {
 	e := r.find(ref.name())
 	if e == nil {
 		return []pullSource{{ref: ref}}, nil
 	}
 	var sources []pullSource
 	add := func(location string, insecure bool, place Place) error {
-		to, err := e.rewrite(ref, location, v)
+		to, err := e.rewrite(ref, location)
 		if err != nil {
 			return err
 		}
@@ -256,12 +269,12 @@ func (r *registriesConf) sources(ref plainRef, v imageVersion) ([]pullSource, er
 }
 
 // rewrite puts a location in the place of the entry's prefix.
-func (e *registryEntry) rewrite(ref plainRef, location string, v imageVersion) (plainRef, error) {
+func (e *registryEntry) rewrite(ref plainRef, location string) (plainRef, error) {
 	if location == "" {
 		return ref, nil
 	}
 	text := ref.String()
-	to, err := parseNamed(location+text[matchPrefix(text, e.prefix):], v)
+	to, err := parseNamed(location + text[matchPrefix(text, e.prefix):])
 	if err != nil {
 		return plainRef{}, fmt.Errorf("rewriting reference: %w", err)
 	}
@@ -270,7 +283,7 @@ func (e *registryEntry) rewrite(ref plainRef, location string, v imageVersion) (
 
 // endpoint adds a source to the decision.
 func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *registriesConf, v imageVersion, seen map[string]bool) {
-	certs, steps := c.certs(n, s.ref.domain, v)
+	certs, steps := c.certs(n, d, s.ref.domain, v)
 	if !seen[s.ref.domain] {
 		seen[s.ref.domain] = true
 		d.Steps = append(d.Steps, steps...)
@@ -309,12 +322,12 @@ func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *regi
 
 // certs finds and reads the directory of a registry: the first that is there,
 // and no other.
-func (c containersImage) certs(n *Node, registry string, v imageVersion) (*certsDir, []Step) {
+func (c containersImage) certs(n *Node, d *Decision, registry string, v imageVersion) (*certsDir, []Step) {
 	style := certsStyle{
 		noKey:     "missing key %s for client certificate %s. Note that CA certificates should use the extension .crt",
 		noCert:    "missing client certificate %s for key %s",
 		dangling:  true,
-		readDirOp: "readdirent",
+		readDirOp: readDirOp(d.Installation),
 	}
 	var steps []Step
 	var found *certsDir
@@ -339,6 +352,9 @@ func (c containersImage) certs(n *Node, registry string, v imageVersion) (*certs
 			steps = append(steps, Step{Place: Place{File: dir}, Why: reason(err)})
 		default:
 			found = &certsDir{dir: dir}
+			if v >= 32 {
+				err = opAs(err, "stat", "faccessat")
+			}
 			found.fail(dir, err, "certs-dir-unreadable")
 		}
 	}

@@ -48,7 +48,7 @@ func (n *Node) readCerts(dir string, style certsStyle) *certsDir {
 		c.step(dir, false, "permission denied: passed over")
 		return c
 	case err != nil:
-		c.fail(dir, opAs(err, "fdopendir", style.readDirOp), "certs-dir-unreadable")
+		c.fail(dir, readDirAs(err, style.readDirOp), "certs-dir-unreadable")
 		return c
 	}
 	c.exists = true
@@ -243,10 +243,24 @@ func hostOf(registry string) string {
 // opAs words an error of one system call as that of another.
 func opAs(err error, op, as string) error {
 	var p *fs.PathError
-	if as != "" && errors.As(err, &p) && p.Op == op {
+	if errors.As(err, &p) && p.Op == op {
 		return &fs.PathError{Op: as, Path: p.Path, Err: p.Err}
 	}
 	return err
+}
+
+// readDirAs words the error of reading what is no directory as a release does.
+func readDirAs(err error, as string) error {
+	return opAs(opAs(err, "fdopendir", as), "readdirent", as)
+}
+
+// readDirOp is the system call by which os.ReadDir fails on a file: Go opens
+// with O_DIRECTORY since 1.23.
+func readDirOp(in Installation) string {
+	if goRelease(in).release < 23 {
+		return "readdirent"
+	}
+	return "open"
 }
 
 // shellWord quotes a path for a shell, where it needs that.
