@@ -256,7 +256,7 @@ func (c Containerd) Registries(n *Node, i Installation) []Configured {
 	}
 	config := containerdConfig(n, r, c.mainConfig(n))
 	roots := oneRoot(config.registry.configPath)
-	if config.registry.local != "" {
+	if config.registry.local != "" && config.registry.configPath != "" {
 		roots = strings.Split(config.registry.configPath, ":")
 	}
 	all := registriesIn(n, roots, hostsRulesOf(r))
