@@ -118,8 +118,10 @@ func TestRancherInstall(t *testing.T) {
 			assert.Empty(t, again)
 		})
 	}
-	for name, text := range map[string]string{"inline": "configs: {\"reg.example:5000\": {auth: {username: u}}}\n", "broken": "configs: [\n",
-		"a file of one's own": "configs:\n  'reg.example:5000':\n    tls:\n      ca_file: /etc/old.pem\n"} {
+	for name, text := range map[string]string{
+		"inline": "configs: {\"reg.example:5000\": {auth: {username: u}}}\n", "broken": "configs: [\n",
+		"a file of one's own": "configs:\n  'reg.example:5000':\n    tls:\n      ca_file: /etc/old.pem\n",
+	} {
 		_, err := K3s().Plan(node(map[string]string{file: text}), Installation{}, ref, Wanted{CAs: chainOf(ca)})
 		assert.Error(t, err, name)
 	}

@@ -54,7 +54,7 @@ func (r Rancher) setting(n *Node, fallback string, flags ...string) string {
 		return v
 	}
 	text, err := n.ReadFile("/etc/rancher/" + r.Product + "/config.yaml")
-	if err != nil {
+	if err != nil || len(text) > maxYAML {
 		return fallback
 	}
 	var config map[string]any
@@ -154,12 +154,15 @@ type registriesYAML struct {
 		Rewrites  map[string]string `yaml:"rewrite"`
 	} `yaml:"mirrors"`
 	Configs map[string]struct {
-		Auth any        `yaml:"auth"`
-		TLS  *registTLS `yaml:"tls"`
+		Auth *registryAuth `yaml:"auth"`
+		TLS  *registryTLS  `yaml:"tls"`
 	} `yaml:"configs"`
 }
 
-type registTLS struct {
+// registryAuth is of interest only by being there.
+type registryAuth struct{}
+
+type registryTLS struct {
 	CAFile             string `yaml:"ca_file"`
 	CertFile           string `yaml:"cert_file"`
 	KeyFile            string `yaml:"key_file"`
@@ -173,11 +176,17 @@ func (r Rancher) readRegistries(n *Node) (registriesYAML, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return y, nil
 	}
+	if err == nil && len(text) > maxYAML {
+		err = ErrTooLarge
+	}
 	if err == nil {
 		err = yaml.Unmarshal(text, &y)
 	}
 	return y, err
 }
+
+// maxYAML bounds registries.yaml: a node names some registries, not thousands.
+const maxYAML = 1 << 20
 
 // next decides as containerd will once the service has made its configuration.
 func (r Rancher) next(n *Node, i Installation, is release, ref Reference) Decision {
@@ -280,7 +289,7 @@ func (r Rancher) Render(n *Node, y registriesYAML) map[string]string {
 	return out
 }
 
-func writeTLS(b *strings.Builder, tls *registTLS) {
+func writeTLS(b *strings.Builder, tls *registryTLS) {
 	if tls == nil {
 		return
 	}
@@ -344,8 +353,10 @@ func (r Rancher) mistakes(n *Node) []Mistake {
 		}
 		at := r.place(n, name)
 		if tls.InsecureSkipVerify {
-			all = append(all, Mistake{ID: "verification-off", Severity: severityWarning, Place: at,
-				Text: "insecure_skip_verify: whoever answers for " + name + " is believed", Fix: "give its CA in ca_file instead"})
+			all = append(all, Mistake{
+				ID: "verification-off", Severity: severityWarning, Place: at,
+				Text: "insecure_skip_verify: whoever answers for " + name + " is believed", Fix: "give its CA in ca_file instead",
+			})
 		}
 		if (tls.CertFile == "") != (tls.KeyFile == "") {
 			all = append(all, Mistake{ID: "cert-without-key", Severity: severityError, Place: at, Text: "has one of cert_file and key_file, and needs both or none"})
@@ -356,9 +367,11 @@ func (r Rancher) mistakes(n *Node) []Mistake {
 			}
 		}
 		if _, ok := y.Mirrors[name]; name == "*" && (len(y.Mirrors) > 0 || len(y.Configs) > 1) && !ok {
-			all = append(all, Mistake{ID: "wildcard-tls-hidden", Severity: severityWarning, Place: at,
+			all = append(all, Mistake{
+				ID: "wildcard-tls-hidden", Severity: severityWarning, Place: at,
 				Text: "the TLS settings of \"*\" do not reach a registry that is named in this file: it has a folder of its own, and containerd looks no further",
-				Fix:  "write the same tls into the configs of each registry that is named"})
+				Fix:  "write the same tls into the configs of each registry that is named",
+			})
 		}
 	}
 	return all
