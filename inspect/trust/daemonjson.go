@@ -33,6 +33,8 @@ type dockerConf struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// insecureLint is told of the registries that it is about.
+	insecureLint []Mistake
 }
 
 // dockerMirror is a mirror of Docker Hub.
@@ -358,7 +360,7 @@ func (c *dockerConf) addInsecure(text string, place Place, major int) {
 }
 
 func (c *dockerConf) lintInsecure(entry string, place Place) {
-	c.mistakes = append(c.mistakes, Mistake{
+	c.insecureLint = append(c.insecureLint, Mistake{
 		ID: "insecure-registry", Place: place, Severity: severityWarning,
 		Text: fmt.Sprintf("%s: any certificate is accepted, plain HTTP too, and its folder in certs.d is not read, client certificates included", entry),
 		Fix:  "put its CA into certs.d/" + entry + "/ca.crt and remove the entry",

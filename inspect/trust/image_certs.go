@@ -168,9 +168,16 @@ func (c *certsDir) lintCA(n *Node, file string) {
 		return
 	}
 	for _, s := range ca.Skipped {
-		m := Mistake{ID: "ca-not-taken", Place: Place{File: file, Line: s.Line}, Severity: severityWarning, Text: "passed over without a word: " + s.Why}
-		if strings.Contains(s.Why, "DER") {
-			m.ID, m.Fix = "ca-der", fmt.Sprintf("openssl x509 -inform DER -in %s -out %s", shellWord(file), shellWord(file+".pem"))
+		m := Mistake{
+			ID: "ca-not-taken", Place: Place{File: file, Line: s.Line}, Severity: severityWarning,
+			Text: "passed over without a word: " + s.Why, Fix: "put the CA's certificate there, in PEM",
+		}
+		word := shellWord(file)
+		switch {
+		case strings.Contains(s.Why, "in DER"):
+			m.ID, m.Fix = "ca-der", fmt.Sprintf("openssl x509 -inform DER -in %[1]s -out %[1]s.pem && mv %[1]s.pem %[1]s", word)
+		case strings.Contains(s.Why, "TRUSTED"), strings.Contains(s.Why, "headers"):
+			m.Fix = fmt.Sprintf("openssl x509 -in %[1]s -out %[1]s.pem && mv %[1]s.pem %[1]s", word)
 		}
 		c.mistakes = append(c.mistakes, m)
 	}
