@@ -34,7 +34,7 @@ that "crpki trust snapshot" made. Nothing of it is run, and no link in it leads
 out of it.`,
 		Subcommands: []*cli.Command{
 			trustCheckCommand(e), trustShowCommand(e), trustListCommand(e), trustInstallCommand(e), trustUninstallCommand(e),
-			trustSnapshotCommand(e),
+			trustSnapshotCommand(e), trustRenderCommand(e),
 		},
 	}
 }
