@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"github.com/crpki/crpki/k8ssecret/yamltree"
 )
 
 // Plan names crpki's own file as the registry's ca_file in registries.yaml.
@@ -18,7 +18,7 @@ func (r Rancher) Plan(n *Node, i Installation, ref Reference, w Wanted) ([]Chang
 	}
 	own := path.Join("/etc/rancher", r.Product, "crpki-"+fileName(ref.Registry)+".crt")
 	old := ""
-	if tls := y.Configs[ref.Registry].TLS; tls != nil {
+	if tls := y.configs[ref.Registry].tls; tls != nil {
 		old = tls.CAFile
 	}
 	if old != "" && old != own {
@@ -53,81 +53,62 @@ func (r Rancher) Plan(n *Node, i Installation, ref Reference, w Wanted) ([]Chang
 // withCAFile sets configs."registry".tls.ca_file in a registries.yaml, and
 // leaves the rest of the text as it is.
 func (r Rancher) withCAFile(text, registry, file string) (string, error) {
-	setting := "ca_file: " + yamlWord(file)
-	byHand := fmt.Errorf("write %s into configs, %q, tls by hand", setting, registry)
-	if strings.Contains(text, "\t") || strings.Contains(text, "---") {
+	byHand := fmt.Errorf("write ca_file: %s into configs, %q, tls by hand", yamlWord(file), registry)
+	root, src, err := readYAML([]byte(text))
+	if err != nil {
 		return "", byHand
 	}
-	lines := strings.SplitAfter(text, "\n")
-	if len(lines) > 0 && !strings.HasSuffix(lines[len(lines)-1], "\n") {
-		lines[len(lines)-1] += "\n"
-		if lines[len(lines)-1] == "\n" {
-			lines = lines[:len(lines)-1]
-		}
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
 	}
-	// Down the path configs, registry, tls, ca_file as far as it is there.
-	want := []string{"configs", registry, "tls", "ca_file"}
-	at, depth, indents := -1, 0, []int{-1}
-	for k := 0; k < len(lines) && depth < len(want); k++ {
-		trimmed := strings.TrimSpace(lines[k])
-		if trimmed == "" || trimmed[0] == '#' {
-			continue
+	keys := []string{"configs", registry, "tls", "ca_file"}
+	// As far down as there is a mapping already, written in lines of its own.
+	var above *yamltree.Pair
+	at, indent, by, depth := root, -1, 2, 0
+	for ; depth < len(keys); depth++ {
+		p := at.Pair(keys[depth])
+		if p == nil {
+			break
 		}
-		indent := len(lines[k]) - len(strings.TrimLeft(lines[k], " "))
-		if indent <= indents[depth] {
-			break // the end of what is above
+		inline := p.Value.Kind != yamltree.Null && (p.Value.Kind != yamltree.Map || text[p.Value.Start] == '{')
+		if p.Merged || p.Value.Alias || inline {
+			return "", byHand
 		}
-		key, value, ok := yamlKey(trimmed)
-		if !ok || key != want[depth] || depth > 0 && len(indents) > depth+1 && indent != indents[depth+1] {
-			continue
-		}
-		if depth < 3 && value != "" && value[0] != '#' {
-			return "", byHand // written inline
-		}
-		at = k
-		depth++
-		indents = append(indents, indent)
+		_, column := src.Pos(p.KeyNode.Start)
+		above, at, indent = p, p.Value, column-1
 	}
-	pad := func(n int) string { return strings.Repeat(" ", n) }
-	switch depth {
-	case 4:
-		lines[at] = pad(indents[4]) + setting + "\n"
-	default:
-		var b strings.Builder
-		step, by := indents[depth], 2
-		for k := at + 1; k < len(lines) && at >= 0; k++ {
-			child := len(lines[k]) - len(strings.TrimLeft(lines[k], " "))
-			if t := strings.TrimSpace(lines[k]); t != "" && t[0] != '#' {
-				if child > step {
-					by = child - step
-				}
-				break
-			}
-		}
-		for k := depth; k < len(want)-1; k++ {
-			step += by
-			if k == 0 {
-				step = 0
-			}
-			key := want[k]
-			if k == 1 {
-				key = fmt.Sprintf("%q", key)
-			}
-			b.WriteString(pad(step) + key + ":\n")
-		}
-		b.WriteString(pad(step+by) + setting + "\n")
-		if at < 0 {
-			lines = append(lines, b.String())
-		} else {
-			lines[at] += b.String()
-		}
-	}
-	out := strings.Join(lines, "")
-	var y registriesYAML
-	if err := yaml.Unmarshal([]byte(out), &y); err != nil {
+	if depth == len(keys) {
 		return "", byHand
 	}
-	if tls := y.Configs[registry].TLS; tls == nil || tls.CAFile != file {
+	if above != nil && len(at.Pairs) > 0 {
+		_, column := src.Pos(at.Pairs[0].KeyNode.Start)
+		by = column - 1 - indent
+	}
+	if above == nil {
+		by, indent = 2, -2
+	}
+	var b strings.Builder
+	for k := depth; k < len(keys); k++ {
+		indent += by
+		key := keys[k]
+		if k == 1 {
+			key = fmt.Sprintf("%q", key)
+		}
+		b.WriteString(strings.Repeat(" ", indent) + key + ":")
+		if k == len(keys)-1 {
+			b.WriteString(" " + yamlWord(file))
+		}
+		b.WriteString("\n")
+	}
+	out := text + b.String()
+	if above != nil {
+		line, _ := src.Pos(above.KeyNode.Start)
+		lines := strings.SplitAfter(text, "\n")
+		lines[line-1] += b.String()
+		out = strings.Join(lines, "")
+	}
+	root, _, err = readYAML([]byte(out))
+	if err != nil || root.At(keys...).Scalar() != file {
 		return "", byHand
 	}
 	return out, nil
@@ -139,20 +120,4 @@ func yamlWord(s string) string {
 		return s
 	}
 	return fmt.Sprintf("%q", s)
-}
-
-// yamlKey splits "key: value".
-func yamlKey(line string) (key, value string, ok bool) {
-	if line[0] == '"' || line[0] == '\'' {
-		end := strings.IndexByte(line[1:], line[0])
-		if end < 0 || !strings.HasPrefix(line[end+2:], ":") {
-			return "", "", false
-		}
-		return line[1 : end+1], strings.TrimSpace(line[end+3:]), true
-	}
-	if key, ok := strings.CutSuffix(line, ":"); ok {
-		return key, "", true
-	}
-	key, value, ok = strings.Cut(line, ": ")
-	return key, strings.TrimSpace(value), ok
 }
