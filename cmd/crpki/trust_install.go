@@ -51,7 +51,7 @@ What was done is noted in /var/lib/crpki/trust on the node, and crpki trust
 uninstall takes exactly that away again.`,
 		ArgsUsage: "REF",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringSliceFlag{Name: "ca", Usage: "`FILE` with the CA certificates to trust", TakesFile: true},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` or folder with the CA certificates to trust", TakesFile: true},
 			&cli.BoolFlag{Name: "keep-old", Usage: "keep the CAs of an install before, beside the new ones"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be written as a diff, and write nothing"},
 			&cli.BoolFlag{Name: "restart", Usage: "restart the services that see the change only then"},
@@ -176,11 +176,11 @@ func (e *env) trustInstall(c *cli.Context) error {
 // wantedCAs reads --ca.
 func (e *env) wantedCAs(c *cli.Context) (trust.Wanted, error) {
 	w := trust.Wanted{KeepOld: c.Bool("keep-old")}
-	files := c.StringSlice("ca")
-	if len(files) == 0 {
+	file := c.String("ca")
+	if file == "" {
 		return w, withHint(usageErrorf("there is no --ca"), "--ca FILE names the certificates to trust")
 	}
-	certs, err := e.certsIn(c, files...)
+	certs, err := e.certsIn(c, file)
 	if err != nil {
 		return w, err
 	}

@@ -16,7 +16,7 @@ import (
 func trustRenderCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "render",
-		Usage: "write what trust install would do as cloud-init, Ansible, a shell script or a DaemonSet",
+		Usage: "write an install as script, cloud-init, Ansible, DaemonSet",
 		Description: `crpki trust render --ca certs/ca.crt reg.example.com:5000 --runtime containerd@1.7.28 --as shell
 # for new machines
 crpki trust render --ca certs/ca.crt reg.example.com:5000 --runtime system --as cloud-init
@@ -32,7 +32,7 @@ there is none: what would have to be added to one that exists is told in a
 comment. The script does nothing on a second run.`,
 		ArgsUsage: "REF",
 		Flags: []cli.Flag{
-			&cli.StringSliceFlag{Name: "ca", Usage: "`FILE` with the CA certificates to trust", TakesFile: true},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` or folder with the CA certificates to trust", TakesFile: true},
 			choiceFlag(&cli.StringFlag{Name: "as", Value: "shell", Usage: "write it as `KIND`"}, "shell", "cloud-init", "ansible", "daemonset"),
 			&cli.StringFlag{Name: "image", Value: "busybox:1.36", Usage: "`IMAGE` that the DaemonSet runs: one with sh and chroot"},
 			&cli.StringFlag{Name: "root", Usage: "render for the node at `FOLDER` or in a snapshot; none: for one that has nothing yet", TakesFile: true, Category: aboutNode},
@@ -324,4 +324,3 @@ func quotedWords(command string) string {
 	}
 	return strings.Join(words, ", ")
 }
-

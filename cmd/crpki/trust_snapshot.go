@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"io"
@@ -24,7 +23,7 @@ import (
 func trustSnapshotCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "snapshot",
-		Usage: "pack what decides about trust on a node into a small tar file, without keys",
+		Usage: "pack what decides on a node into a tar file, without keys",
 		Description: `crpki trust snapshot --out node.tar
 # elsewhere
 crpki trust check reg.example.com:5000 --root node.tar --cert certs/tls.crt
@@ -88,7 +87,7 @@ func (e *env) trustSnapshot(c *cli.Context) error {
 		return err
 	}
 	defer n.Close()
-	s := &snapshotter{node: n, files: map[string]tar.Header{}, data: map[string][]byte{}, keys: map[string][]byte{}}
+	s := &snapshotter{node: n, files: map[string]tarHeader{}, data: map[string][]byte{}, keys: map[string][]byte{}}
 	for _, name := range append(snapshotPaths(), homePaths(n.Node)...) {
 		s.take(name, 0)
 	}
@@ -136,7 +135,7 @@ func homePaths(n *trust.Node) (paths []string) {
 
 type snapshotter struct {
 	*node
-	files   map[string]tar.Header
+	files   map[string]tarHeader
 	data    map[string][]byte
 	keys    map[string][]byte
 	leftOut []string
@@ -161,14 +160,14 @@ func (s *snapshotter) take(name string, depth int) {
 		s.take(path.Join(real, path.Base(name)), depth)
 		return
 	}
-	h := tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: int64(info.Mode().Perm()), ModTime: info.ModTime().Truncate(time.Second), Format: tar.FormatPAX}
+	h := tarHeader{name: strings.TrimPrefix(name, "/"), mode: info.Mode(), time: info.ModTime()}
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
 		target, err := s.ReadLink(name)
 		if err != nil {
 			return
 		}
-		h.Typeflag, h.Linkname = tar.TypeSymlink, target
+		h.kind, h.link = tarSymlink, target
 		s.files[name] = h
 		if !path.IsAbs(target) {
 			target = path.Join(path.Dir(name), target)
@@ -176,7 +175,7 @@ func (s *snapshotter) take(name string, depth int) {
 		s.take(path.Clean(target), depth+1)
 	case info.IsDir():
 		entries, err := s.ReadDir(name)
-		h.Typeflag, h.Name = tar.TypeDir, h.Name+"/"
+		h.kind, h.name = tarFolder, h.name+"/"
 		s.files[name] = h
 		if err != nil {
 			s.leave(name, err.Error())
@@ -198,7 +197,7 @@ func (s *snapshotter) links(dir string) {
 		if info, err := s.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 			if _, there := s.files[dir]; !there {
 				target, _ := s.ReadLink(dir)
-				s.files[dir] = tar.Header{Typeflag: tar.TypeSymlink, Name: strings.TrimPrefix(dir, "/"), Linkname: target, Mode: 0o777, Format: tar.FormatPAX}
+				s.files[dir] = tarHeader{kind: tarSymlink, name: strings.TrimPrefix(dir, "/"), link: target, mode: 0o777, time: info.ModTime()}
 			}
 		}
 		dir = path.Dir(dir)
@@ -211,7 +210,7 @@ func (s *snapshotter) leave(name, why string) {
 	}
 }
 
-func (s *snapshotter) takeFile(name string, h tar.Header) {
+func (s *snapshotter) takeFile(name string, h tarHeader) {
 	switch path.Base(name) {
 	case "auth.json", "config.json", "key.json", "htpasswd":
 		s.leave(name, "is where passwords are kept")
@@ -237,7 +236,7 @@ func (s *snapshotter) takeFile(name string, h tar.Header) {
 	if !bytes.Contains(public, []byte("-----BEGIN")) {
 		public = []byte(withoutPasswords(string(public)))
 	}
-	h.Typeflag = tar.TypeReg
+	h.kind = tarRegular
 	s.files[name], s.data[name] = h, public
 }
 
@@ -278,20 +277,12 @@ func (s *snapshotter) tar(now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.files[trust.SnapshotFile] = tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(trust.SnapshotFile, "/"), Mode: 0o644, ModTime: now.UTC().Truncate(time.Second), Format: tar.FormatPAX}
+	s.files[trust.SnapshotFile] = tarHeader{kind: tarRegular, name: strings.TrimPrefix(trust.SnapshotFile, "/"), mode: 0o644, time: now}
 	s.data[trust.SnapshotFile] = append(about, '\n')
 	var out bytes.Buffer
-	w := tar.NewWriter(&out)
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
-		h := s.files[name]
-		h.Size = int64(len(s.data[name]))
-		if err := w.WriteHeader(&h); err != nil {
-			return nil, usageErrorf("pack %s: %w", name, err)
-		}
-		if _, err := w.Write(s.data[name]); err != nil {
-			return nil, err
-		}
+		writeTar(&out, s.files[name], s.data[name])
 	}
-	err = w.Close()
-	return out.Bytes(), err
+	endTar(&out)
+	return out.Bytes(), nil
 }
