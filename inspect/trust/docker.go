@@ -231,7 +231,9 @@ func (c docker) classicEndpoint(n *Node, d *Decision, conf *dockerConf, major in
 	certs := n.readCerts(path.Join(c.certsBase(n, conf), registry), style)
 	d.Steps = append(d.Steps, certs.steps...)
 	d.Mistakes = append(d.Mistakes, certs.mistakes...)
-	d.Mistakes = append(d.Mistakes, n.near(c.certsBase(n, conf), registry)...)
+	if len(certs.anchors) == 0 {
+		d.Mistakes = append(d.Mistakes, n.near(c.certsBase(n, conf), registry)...)
+	}
 	if certs.failure != nil {
 		d.Failure = &Failure{Text: certs.failure.Text, Message: dockerSays + certs.failure.Text, Place: certs.failure.Place}
 		return

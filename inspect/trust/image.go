@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -198,8 +199,12 @@ func (c containersImage) words(d Decision, v imageVersion, all []Attempt) string
 		return c.wrap(d, last.why)
 	}
 	var mirrors []string
-	for _, f := range each[:len(each)-1] {
-		mirrors = append(mirrors, fmt.Sprintf("[%s: %s]", f.ref, f.why))
+	for _, e := range d.Endpoints[:len(d.Endpoints)-1] {
+		why := "…" // nobody looked at it
+		if i := slices.IndexFunc(each, func(f failed) bool { return f.ref == e.Reference }); i >= 0 {
+			why = each[i].why
+		}
+		mirrors = append(mirrors, fmt.Sprintf("[%s: %s]", e.Reference, why))
 	}
 	return c.wrap(d, fmt.Sprintf("(Mirrors also failed: %s): %s: %s", strings.Join(mirrors, "\n"), last.ref, last.why))
 }
@@ -361,8 +366,10 @@ func (c containersImage) certs(n *Node, d *Decision, registry string, v imageVer
 	if found == nil {
 		found = &certsDir{}
 	}
-	for _, base := range c.certBases(n, v) {
-		found.mistakes = append(found.mistakes, n.near(base, registry)...)
+	if len(found.anchors) == 0 && d.Reference.Registry != "" {
+		for _, base := range c.certBases(n, v) {
+			found.mistakes = append(found.mistakes, n.near(base, registry)...)
+		}
 	}
 	return found, steps
 }

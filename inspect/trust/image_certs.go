@@ -230,10 +230,15 @@ func (n *Node) near(base, registry string) []Mistake {
 		if inside, err := n.ReadDir(path.Join(base, name)); err != nil || len(inside) == 0 {
 			continue
 		}
+		to := path.Join(base, registry)
+		fix := fmt.Sprintf("mv %s %s", shellWord(path.Join(base, name)), shellWord(to))
+		if n.Exists(to) {
+			fix = fmt.Sprintf("cp %s/* %s/", shellWord(path.Join(base, name)), shellWord(to))
+		}
 		found = append(found, Mistake{
 			ID: "registry-dir-name", Place: Place{File: path.Join(base, name)}, Severity: severityWarning,
 			Text: fmt.Sprintf("is not read for %s: the name of the directory must be the registry's as it is written in the image's name, the port included", registry),
-			Fix:  fmt.Sprintf("mv %s %s", shellWord(path.Join(base, name)), shellWord(path.Join(base, registry))),
+			Fix:  fix,
 		})
 	}
 	return found
