@@ -178,7 +178,7 @@ func TestMicroK8sAndTalosAndNerdctl(t *testing.T) {
 		"/etc/cri/containerd.toml":                           "version = 3\nimports = [\"/etc/cri/conf.d/cri.toml\"]\n",
 		"/etc/cri/conf.d/cri.toml":                           "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\nconfig_path = \"/etc/cri/conf.d/hosts\"\n",
 		"/etc/cri/conf.d/hosts/reg.example_5000_/hosts.toml": "server = \"https://reg.example:5000\"\nca = \"/etc/ca.pem\"\n",
-		"/etc/ca.pem": ca,
+		"/etc/ca.pem":                                        ca,
 	})
 	require.Len(t, Talos().Detect(talos), 1)
 	assert.Len(t, Talos().Decide(talos, Installation{Version: "2.1.4"}, ref)[0].Endpoints[0].CAs, 1)
