@@ -365,7 +365,7 @@ func (c *dockerConf) lintInsecure(entry string, place Place) {
 		fix = "put the CA into certs.d/HOST:PORT/ca.crt for each registry there and remove the entry"
 	}
 	c.insecureLint = append(c.insecureLint, Mistake{
-		ID: "insecure-registry", Place: place, Severity: severityWarning,
+		ID: "verification-off", Place: place, Severity: severityWarning,
 		Text: fmt.Sprintf("%s: any certificate is accepted, plain HTTP too, and its folder in certs.d is not read, client certificates included", entry),
 		Fix:  fix,
 	})

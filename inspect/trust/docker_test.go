@@ -148,7 +148,7 @@ func TestMistakesOfDirectories(t *testing.T) {
 		{"registry-dir-name", Podman, map[string]string{"/etc/containers/certs.d/reg.example_5000_/ca.crt": "x"}, "/etc/containers/certs.d/reg.example_5000_", ""},
 		{"certs-dir-shadowed", Podman, map[string]string{containers + "/README": "", docker + "/ca.crt": "x"}, docker, ""},
 		{"registries-conf-hidden", Podman, map[string]string{"/root/.config/containers/registries.conf": "", "/etc/containers/registries.conf": "x"}, "/etc/containers/registries.conf", ""},
-		{"insecure-registry", Docker, map[string]string{"/etc/docker/daemon.json": `{"insecure-registries": ["reg.example:5000"]}`}, "/etc/docker/daemon.json:1", ""},
+		{"verification-off", Docker, map[string]string{"/etc/docker/daemon.json": `{"insecure-registries": ["reg.example:5000"]}`}, "/etc/docker/daemon.json:1", ""},
 		{"insecure-entry-port", Docker, map[string]string{"/etc/docker/daemon.json": `{"insecure-registries": ["reg.example"]}`}, "/etc/docker/daemon.json:1", ""},
 		{"daemon-json-key-ignored", Docker, map[string]string{"/etc/docker/daemon.json": "{\n\"insecure-registry\": [\"reg.example:5000\"]}"}, "/etc/docker/daemon.json:2", ""},
 		{"daemon-json-refused", Docker, map[string]string{"/etc/docker/daemon.json": "{\n\"a\": 1}"}, "/etc/docker/daemon.json:2", ""},

@@ -139,7 +139,7 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 	d.Steps = append(d.Steps, conf.steps...)
 	d.Mistakes = append(d.Mistakes, conf.mistakes...)
 	if conf.failure != nil {
-		d.Failure = c.failure(d, "loading registries configuration: "+conf.failure.Text, conf.failure.Place)
+		d.Failure = c.failure(d, v, "loading registries configuration: "+conf.failure.Text, conf.failure.Place)
 		if c.name == "podman" || c.name == "buildah" { // they read it for themselves first
 			d.Failure.Message = "Error: " + conf.failure.Text
 		}
@@ -156,7 +156,7 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 	}
 	sources, err := conf.sources(logical)
 	if err != nil {
-		d.Failure = c.failure(d, err.Error(), conf.find(logical.name()).place)
+		d.Failure = c.failure(d, v, err.Error(), conf.find(logical.name()).place)
 		return d
 	}
 	skipAll := c.insecureList(n, in, r, v)
@@ -174,8 +174,8 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 }
 
 // failure is what the program prints when it fails before it dials.
-func (c containersImage) failure(d Decision, text string, place Place) *Failure {
-	return &Failure{Text: text, Message: c.wrap(d, text), Place: place}
+func (c containersImage) failure(d Decision, v imageVersion, text string, place Place) *Failure {
+	return &Failure{Text: text, Message: c.wrap(d, v, text), Place: place}
 }
 
 // words are what the program prints when all endpoints have failed.
@@ -196,7 +196,7 @@ func (c containersImage) words(d Decision, v imageVersion, all []Attempt) string
 	}
 	last := each[len(each)-1]
 	if len(d.Endpoints) == 1 {
-		return c.wrap(d, last.why)
+		return c.wrap(d, v, last.why)
 	}
 	var mirrors []string
 	for _, e := range d.Endpoints[:len(d.Endpoints)-1] {
@@ -206,7 +206,7 @@ func (c containersImage) words(d Decision, v imageVersion, all []Attempt) string
 		}
 		mirrors = append(mirrors, fmt.Sprintf("[%s: %s]", e.Reference, why))
 	}
-	return c.wrap(d, fmt.Sprintf("(Mirrors also failed: %s): %s: %s", strings.Join(mirrors, "\n"), last.ref, last.why))
+	return c.wrap(d, v, fmt.Sprintf("(Mirrors also failed: %s): %s: %s", strings.Join(mirrors, "\n"), last.ref, last.why))
 }
 
 // pinging is the error of a registry that was dialled.
@@ -226,7 +226,7 @@ func pinging(a Attempt, v imageVersion) string {
 }
 
 // wrap puts what the program prints around the library's error.
-func (c containersImage) wrap(d Decision, text string) string {
+func (c containersImage) wrap(d Decision, v imageVersion, text string) string {
 	ref := d.Reference.String()
 	if c.name == "skopeo" {
 		return fmt.Sprintf("Error parsing image name %q: %s", "docker://"+ref, text)
@@ -237,7 +237,10 @@ func (c containersImage) wrap(d Decision, text string) string {
 		return crioWrap(d.Installation, ref, text)
 	}
 	text = fmt.Sprintf("initializing source docker://%s: %s", ref, text)
-	if major, minor, ok := majorMinor(d.Installation.Version); ok && c.name == "podman" && (major > 4 || major == 4 && minor >= 4) {
+	switch { // containers/common 0.63 of the same spring, and later ones
+	case v == 35:
+		text = fmt.Sprintf("internal error: unable to copy from source docker://%s: %s", ref, text)
+	case v > 35:
 		text = fmt.Sprintf("unable to copy from source docker://%s: %s", ref, text)
 	}
 	return "Error: " + text
