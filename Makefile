@@ -48,6 +48,7 @@ test: ## install what the tests need, then run them all
 e2e: ## run only the tests with real clients and servers; a missing one is a failure
 	@CRPKI_INTEROP=require .ci/install
 	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop
+	CRPKI_INTEROP=require CRPKI_E2E=1 $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) ./fixtures/trustimage ./fixtures/trustcontainerd
 
 e2e-k8s: ## follow users' journeys on a real Kubernetes node; builds it, 10 minutes the first time
 	@CRPKI_INTEROP=require .ci/install

@@ -217,6 +217,9 @@ var hostileUses = []string{
 	"values --for arc --from certs --into BAD",
 	"preflight BAD",
 	"preflight --set service.clusterIP=10.96.0.50 --set cert-manager.install=false --kubeconfig BAD",
+	"trust check reg.local --root . --runtime podman --cert BAD",
+	"trust install reg.local --root . --runtime podman --dry-run --ca BAD",
+	"trust render reg.local --runtime podman --ca BAD",
 	"serve --cert BAD --for 1ms --listen 127.0.0.1:0",
 	"serve --cert certs/tls.crt --key BAD --for 1ms --listen 127.0.0.1:0",
 	"serve --cert certs/tls.crt --ca-file BAD --for 1ms --listen 127.0.0.1:0",
@@ -250,7 +253,7 @@ func TestHostileUsesAreComplete(t *testing.T) {
 			if c.Hidden || slices.Contains(told, name) {
 				continue
 			}
-			if c.ArgsUsage != "" && c.ArgsUsage != "[-]" {
+			if c.ArgsUsage != "" && c.ArgsUsage != "[-]" && c.ArgsUsage != "REF" {
 				assert.NotEmpty(t, uses, name)
 			}
 			for _, f := range c.Flags {

@@ -19,7 +19,7 @@ const aboutNode = "Node"
 func trustCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "trust",
-		Usage: "say whether a node's container runtimes would trust a registry, and which file decides",
+		Usage: "say whether a node's runtimes trust a registry, and why",
 		Description: `# what would the runtimes of this node do with that image?
 crpki trust check reg.example.com:5000/team/app:1.2
 # a copy of a node, and the certificate that the registry has
@@ -34,6 +34,7 @@ that "crpki trust snapshot" made. Nothing of it is run, and no link in it leads
 out of it.`,
 		Subcommands: []*cli.Command{
 			trustCheckCommand(e), trustShowCommand(e), trustListCommand(e), trustInstallCommand(e), trustUninstallCommand(e),
+			trustSnapshotCommand(e), trustRenderCommand(e),
 		},
 	}
 }
@@ -142,7 +143,7 @@ func named(d trust.Decision) string {
 func trustCheckCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "check",
-		Usage: "say whether the runtimes of a node would pull from a registry, and which file decides",
+		Usage: "say what the runtimes of a node would do with a registry",
 		Description: `crpki trust check 10.96.0.50/hello-world:latest
 # with the certificate at hand, of a node that is not this one
 crpki trust check reg.example.com:5000 --root node.tar --cert certs/tls.crt

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -52,7 +51,7 @@ What was done is noted in /var/lib/crpki/trust on the node, and crpki trust
 uninstall takes exactly that away again.`,
 		ArgsUsage: "REF",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.StringSliceFlag{Name: "ca", Usage: "`FILE` with the CA certificates to trust", TakesFile: true},
+			&cli.StringFlag{Name: "ca", Usage: "`FILE` or folder with the CA certificates to trust", TakesFile: true},
 			&cli.BoolFlag{Name: "keep-old", Usage: "keep the CAs of an install before, beside the new ones"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be written as a diff, and write nothing"},
 			&cli.BoolFlag{Name: "restart", Usage: "restart the services that see the change only then"},
@@ -99,7 +98,7 @@ const recordDir = "/var/lib/crpki/trust"
 
 // record is what the installs for one registry did, in their order.
 type record struct {
-	Registry string   `json:"registry"`
+	Registry string       `json:"registry"`
 	Changes  []nodeChange `json:"changes"`
 }
 
@@ -177,11 +176,11 @@ func (e *env) trustInstall(c *cli.Context) error {
 // wantedCAs reads --ca.
 func (e *env) wantedCAs(c *cli.Context) (trust.Wanted, error) {
 	w := trust.Wanted{KeepOld: c.Bool("keep-old")}
-	files := c.StringSlice("ca")
-	if len(files) == 0 {
+	file := c.String("ca")
+	if file == "" {
 		return w, withHint(usageErrorf("there is no --ca"), "--ca FILE names the certificates to trust")
 	}
-	certs, err := e.certsIn(c, files...)
+	certs, err := e.certsIn(c, file)
 	if err != nil {
 		return w, err
 	}
@@ -336,19 +335,15 @@ func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change,
 	if err != nil {
 		return placeHint(err)
 	}
-	dropBackups(result, recordDir)
+	dropBackups(result)
 	return nil
 }
 
-// dropBackups removes the backups of crpki's own files: a directory of which
-// every file is read would go on trusting what was replaced, and the record
-// knows what was there.
-func dropBackups(result emit.Result, recordDir string) {
-	for _, of := range slices.Sorted(maps.Keys(result.Backups)) {
-		name := filepath.Base(of)
-		if strings.HasPrefix(name, "crpki") || strings.HasSuffix(filepath.ToSlash(filepath.Dir(of)), recordDir) {
-			os.Remove(result.Backups[of])
-		}
+// dropBackups removes the backups: the record knows what was there, and a
+// directory of which every file is read would go on trusting what was replaced.
+func dropBackups(result emit.Result) {
+	for _, backup := range result.Backups {
+		os.Remove(backup)
 	}
 }
 
@@ -689,7 +684,7 @@ func (u *undoing) apply(e *env, r record, recordName string) error {
 		if err != nil {
 			return placeHint(err)
 		}
-		dropBackups(result, recordDir)
+		dropBackups(result)
 	}
 	for _, host := range remove {
 		if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -722,7 +717,7 @@ func (u *undoing) dropRecord(e *env, r record, recordName string) error {
 			return err
 		}
 		result, err := e.emit([]pki.File{{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')}}, emit.Options{Force: true, Now: e.now})
-		dropBackups(result, recordDir)
+		dropBackups(result)
 		return placeHint(err)
 	}
 	if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {

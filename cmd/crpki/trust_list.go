@@ -13,7 +13,7 @@ import (
 func trustListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "list",
-		Usage: "list the registries that a node has configuration for, and what is wrong with it",
+		Usage: "list what a node is configured for, and the mistakes in it",
 		Description: `crpki trust list
 # a node that is not this one
 crpki trust list --root node.tar -o json

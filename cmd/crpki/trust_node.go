@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"compress/gzip"
@@ -136,10 +135,10 @@ func readTar(r io.Reader) (tarFS, error) {
 		r = z
 	}
 	tree := tarFS{".": {name: ".", mode: fs.ModeDir | 0o755}}
-	entries := tar.NewReader(io.LimitReader(r, 4*maxSnapshot))
+	entries := &tarReader{r: io.LimitReader(r, 4*maxSnapshot)}
 	total := int64(0)
 	for {
-		h, err := entries.Next()
+		h, err := entries.next()
 		if errors.Is(err, io.EOF) {
 			if len(tree) == 1 {
 				return nil, errors.New("an empty tar file")
@@ -147,28 +146,28 @@ func readTar(r io.Reader) (tarFS, error) {
 			return tree, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("not a tar file: %w", err)
+			return nil, err
 		}
 		if len(tree) > maxSnapshotEntries {
 			return nil, fmt.Errorf("more than %d files", maxSnapshotEntries)
 		}
-		name := strings.TrimPrefix(path.Clean("/"+h.Name), "/")
+		name := strings.TrimPrefix(path.Clean("/"+h.name), "/")
 		if name == "" {
 			continue
 		}
-		entry := &tarEntry{name: path.Base(name), time: h.ModTime, mode: h.FileInfo().Mode(), size: h.Size}
-		switch h.Typeflag {
-		case tar.TypeReg:
-			if total += h.Size; total > maxSnapshot {
+		entry := &tarEntry{name: path.Base(name), time: h.time, mode: h.mode, size: h.size}
+		switch h.kind {
+		case tarRegular, tarFile0:
+			if total += h.size; total > maxSnapshot {
 				return nil, fmt.Errorf("more than %d MiB", maxSnapshot>>20)
 			}
-			if entry.data, err = io.ReadAll(entries); err != nil {
-				return nil, fmt.Errorf("not a whole tar file: %w", err)
+			if entry.data, err = entries.content(); err != nil {
+				return nil, err
 			}
-		case tar.TypeSymlink:
-			entry.link = h.Linkname
-		case tar.TypeLink:
-			old := tree[strings.TrimPrefix(path.Clean("/"+h.Linkname), "/")]
+		case tarSymlink:
+			entry.link = h.link
+		case tarHardLink:
+			old := tree[strings.TrimPrefix(path.Clean("/"+h.link), "/")]
 			if old == nil || !old.mode.IsRegular() {
 				continue
 			}

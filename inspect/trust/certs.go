@@ -164,6 +164,10 @@ func (n *Node) KeyPair(cert, key string) Pair {
 			p.Err, p.ErrFile = err, key
 			return p
 		}
+		if s := n.Snapshot(); s != nil && s.Keys[key] != nil {
+			p.Err = s.keyPairOf(certPEM, s.Keys[key])
+			return p
+		}
 		_, p.Err = tls.X509KeyPair(certPEM, keyPEM)
 		return p
 	})

@@ -69,19 +69,22 @@ func byRelease(i Installation, decide func(release) Decision) []Decision {
 	if r, ok := parseRelease(i.Version); ok {
 		return []Decision{decide(r)}
 	}
-	var all []Decision
-	for _, line := range containerdLines {
+	var (
+		all   []Decision
+		lines [][]int
+	)
+	for k, line := range containerdLines {
 		d := decide(line.release)
-		if k := slices.IndexFunc(all, d.like); k >= 0 {
-			all[k].Versions += "; " + line.name
-			continue
+		same := slices.IndexFunc(all, d.like)
+		if same < 0 {
+			all, lines, same = append(all, d), append(lines, nil), len(all)
 		}
-		d.Versions = line.name
-		d.Needs = "the version of containerd"
-		all = append(all, d)
+		lines[same] = append(lines[same], k)
 	}
-	if len(all) == 1 {
-		all[0].Versions, all[0].Needs = "", ""
+	for k := range all {
+		if len(all) > 1 {
+			all[k].Versions, all[k].Needs = linesText(lines[k]), "the version of containerd"
+		}
 	}
 	return all
 }
@@ -248,18 +251,22 @@ func (p puller) redacts() bool {
 	return r.from(1, 7, 30)
 }
 
-// Registries lists what the node has configuration for.
+// Registries lists what the node has configuration for. Folders that nothing
+// reads are listed as well, with the reason.
 func (c Containerd) Registries(n *Node, i Installation) []Configured {
 	r, ok := parseRelease(i.Version)
 	if !ok {
 		r = containerdLines[len(containerdLines)-1].release
 	}
 	config := containerdConfig(n, r, c.mainConfig(n))
-	roots := oneRoot(config.registry.configPath)
-	if config.registry.local != "" {
-		roots = strings.Split(config.registry.configPath, ":")
+	configPath := config.registry.configPath
+	if c.SnapData != "" {
+		configPath = strings.ReplaceAll(configPath, "${SNAP_DATA}", c.SnapData)
 	}
-	all := registriesIn(n, roots, hostsRulesOf(r))
+	if configPath == "" && len(config.registryNames()) == 0 {
+		configPath = c.certsD()
+	}
+	all := registriesIn(n, strings.Split(configPath, ":"), hostsRulesOf(r))
 	for _, name := range config.registryNames() {
 		key := config.registryPlace("mirrors", name)
 		if key.Line == 0 {
@@ -268,5 +275,16 @@ func (c Containerd) Registries(n *Node, i Installation) []Configured {
 		all = append(all, Configured{Registry: name, Place: key})
 	}
 	slices.SortStableFunc(all, func(a, b Configured) int { return cmp.Compare(a.Registry, b.Registry) })
+	mistakes := config.mistakes(n, Reference{})
+	if !ok {
+		// Which of them are the node's depends on its version.
+		mistakes = slices.DeleteFunc(mistakes, func(m Mistake) bool { return m.ID == "config-path-list" && m.Place.Line == 0 })
+	}
+	if len(mistakes) > 0 && len(all) == 0 {
+		all = []Configured{{Registry: "*", Place: Place{File: config.main}}}
+	}
+	for k := range all {
+		all[k].Mistakes = append(all[k].Mistakes, mistakes...)
+	}
 	return all
 }

@@ -164,18 +164,33 @@ func (l *configLint) configPath() {
 		if at.Line == 0 {
 			text = "config_path is not set, and what stands for it " + text
 		}
-		l.add(severityError, "config-path-list", at, fmt.Sprintf("write config_path = %q into [plugins.%q.registry] of %s, and restart containerd", first, l.tableName(), l.main), "%s", text)
+		fix := fmt.Sprintf("write config_path = %q there, and restart containerd", first)
+		if at.Line == 0 {
+			fix = fmt.Sprintf("write config_path = %q into [plugins.%q.registry] of %s, and restart containerd", first, l.writeTable(), l.main)
+		}
+		l.add(severityError, "config-path-list", at, fix, "%s", text)
 		return
 	}
-	for _, dir := range strings.Split(r.configPath, ":") {
-		switch {
-		case dir == "" || at.Line == 0:
-		case !path.IsAbs(dir):
+	missing := at.Line > 0
+	for dir := range strings.SplitSeq(r.configPath, ":") {
+		missing = missing && !l.node.IsDir(dir) && !strings.Contains(dir, "${")
+		if dir != "" && at.Line > 0 && !path.IsAbs(dir) && !strings.Contains(dir, "${") {
 			l.add(severityError, "config-path-relative", at, "", "%q is taken from the folder in which the daemon runs", dir)
-		case !l.node.IsDir(dir) && !strings.Contains(dir, "${"):
-			l.add(severityWarning, "config-path-missing-dir", at, "mkdir -p "+shellWord(dir), "%s is not there", dir)
 		}
 	}
+	if missing {
+		first, _, _ := strings.Cut(r.configPath, ":")
+		l.add(severityWarning, "config-path-missing-dir", at, "mkdir -p "+shellWord(first), "%s is not there", r.configPath)
+	}
+}
+
+// writeTable is the table to write registries' settings into.
+func (l *configLint) writeTable() string {
+	f := configFile{version: l.newest()}
+	if len(l.files) > 0 {
+		f = l.files[0]
+	}
+	return l.editTable(f)
 }
 
 // noConfigPath says so where folders of registries wait to be read.
@@ -185,7 +200,7 @@ func (l *configLint) noConfigPath() {
 			continue
 		}
 		l.add(severityError, "config-path-missing", Place{File: dir},
-			fmt.Sprintf("write config_path = %q into [plugins.%q.registry] of %s, and restart containerd", dir, l.tableName(), l.main),
+			fmt.Sprintf("write config_path = %q into [plugins.%q.registry] of %s, and restart containerd", dir, l.writeTable(), l.main),
 			"is not read: config_path is not set, and this release has no default for it")
 	}
 }

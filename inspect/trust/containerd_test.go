@@ -114,11 +114,34 @@ func TestContainerdOfUnknownVersion(t *testing.T) {
 
 	split := ContainerdItself().Decide(node(with(certsFolder+"hosts.toml", "ca = \"ca.pem\"\n", certsFolder+"ca.pem", ca)), Installation{}, ref)
 	require.Len(t, split, 2)
-	assert.Contains(t, split[0].Versions, "1.7, from 1.7.16 on, before 1.7.32")
+	assert.Equal(t, "before 1.7.32", split[0].Versions)
 	assert.Empty(t, split[0].Endpoints[0].CAs)
-	assert.Contains(t, split[1].Versions, "2.3")
+	assert.Equal(t, "from 1.7.32 on", split[1].Versions)
 	assert.NotEmpty(t, split[1].Endpoints[0].CAs)
 	assert.NotEmpty(t, split[0].Needs)
+}
+
+// TestContainerdRegistries: a list of the node has the folders that nothing
+// reads too, for that is what somebody looks for.
+func TestContainerdRegistries(t *testing.T) {
+	ca := testRoot(t)
+	list := strings.Replace(onePath, "certs.d\"", "certs.d:/etc/docker/certs.d\"", 1)
+	all := ContainerdItself().Registries(node(map[string]string{"/etc/containerd/config.toml": list, certsFolder + "ca.crt": ca}), Installation{Version: "2.3.7"})
+	require.Len(t, all, 1)
+	assert.Equal(t, testRegistry, all[0].Registry)
+	assert.Equal(t, "config-path-list", all[0].Mistakes[0].ID)
+
+	all = ContainerdItself().Registries(node(map[string]string{"/etc/containerd/config.toml": "version = 2\n", "/etc/containerd/certs.d/a.example_5000_/ca.crt": ca}), Installation{Version: "1.7.28"})
+	require.Len(t, all, 1)
+	assert.Equal(t, "a.example:5000", all[0].Registry)
+	assert.Equal(t, "config-path-missing", all[0].Mistakes[0].ID)
+
+	all = ContainerdItself().Registries(node(map[string]string{"/etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\n"}), Installation{Version: "1.7.28"})
+	require.Len(t, all, 1)
+	assert.Equal(t, "cri-disabled", all[0].Mistakes[0].ID)
+
+	assert.Empty(t, ContainerdItself().Registries(node(with()), Installation{Version: "1.7.28"})[0].Mistakes[1:], "config_path leads to a folder that is not there")
+	assert.Empty(t, ContainerdItself().Registries(node(nil), Installation{}), "nothing is set and nothing is wrong")
 }
 
 // TestRancher: what k3s makes of registries.yaml, and that it makes it only
@@ -178,7 +201,7 @@ func TestMicroK8sAndTalosAndNerdctl(t *testing.T) {
 		"/etc/cri/containerd.toml":                           "version = 3\nimports = [\"/etc/cri/conf.d/cri.toml\"]\n",
 		"/etc/cri/conf.d/cri.toml":                           "version = 3\n[plugins.\"io.containerd.cri.v1.images\".registry]\nconfig_path = \"/etc/cri/conf.d/hosts\"\n",
 		"/etc/cri/conf.d/hosts/reg.example_5000_/hosts.toml": "server = \"https://reg.example:5000\"\nca = \"/etc/ca.pem\"\n",
-		"/etc/ca.pem": ca,
+		"/etc/ca.pem":                                        ca,
 	})
 	require.Len(t, Talos().Detect(talos), 1)
 	assert.Len(t, Talos().Decide(talos, Installation{Version: "2.1.4"}, ref)[0].Endpoints[0].CAs, 1)

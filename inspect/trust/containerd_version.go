@@ -51,19 +51,43 @@ func (r release) fixed(patch16, patch17 int) bool {
 }
 
 // containerdLines are the releases that stand for the ones that decide alike,
-// for nodes whose version is not known.
+// for nodes whose version is not known, with the first of each kind.
 var containerdLines = []struct {
 	release release
-	name    string
+	first   string
 }{
-	{release{1, 6, 20}, "1.6, before 1.6.32"},
-	{release{1, 6, 39}, "1.6, from 1.6.32 on"},
-	{release{1, 7, 15}, "1.7, before 1.7.16"},
-	{release{1, 7, 31}, "1.7, from 1.7.16 on, before 1.7.32"},
-	{release{1, 7, 34}, "1.7, from 1.7.32 on"},
+	{release{1, 6, 20}, "1.6"},
+	{release{1, 6, 39}, "1.6.32"},
+	{release{1, 7, 15}, "1.7"},
+	{release{1, 7, 31}, "1.7.16"},
+	{release{1, 7, 34}, "1.7.32"},
 	{release{2, 0, 11}, "2.0"},
 	{release{2, 1, 9}, "2.1"},
-	{release{2, 2, 1}, "2.2, before 2.2.2"},
-	{release{2, 2, 7}, "2.2, from 2.2.2 on"},
+	{release{2, 2, 1}, "2.2"},
+	{release{2, 2, 7}, "2.2.2"},
 	{release{2, 3, 7}, "2.3"},
+}
+
+// linesText names some of containerdLines by their indices, which ascend:
+// "before 1.7.32; from 2.1 on".
+func linesText(indices []int) string {
+	var parts []string
+	for k := 0; k < len(indices); {
+		from := indices[k]
+		until := from + 1
+		for k++; k < len(indices) && indices[k] == until; k++ {
+			until++
+		}
+		switch {
+		case from == 0 && until == len(containerdLines):
+			parts = append(parts, "all")
+		case from == 0:
+			parts = append(parts, "before "+containerdLines[until].first)
+		case until == len(containerdLines):
+			parts = append(parts, "from "+containerdLines[from].first+" on")
+		default:
+			parts = append(parts, "from "+containerdLines[from].first+" on, before "+containerdLines[until].first)
+		}
+	}
+	return strings.Join(parts, "; ")
 }

@@ -33,6 +33,8 @@ type dockerConf struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// insecureLint is told of the registries that it is about.
+	insecureLint []Mistake
 }
 
 // dockerMirror is a mirror of Docker Hub.
@@ -358,10 +360,14 @@ func (c *dockerConf) addInsecure(text string, place Place, major int) {
 }
 
 func (c *dockerConf) lintInsecure(entry string, place Place) {
-	c.mistakes = append(c.mistakes, Mistake{
-		ID: "insecure-registry", Place: place, Severity: severityWarning,
+	fix := "put its CA into certs.d/" + entry + "/ca.crt and remove the entry"
+	if strings.Contains(entry, "/") {
+		fix = "put the CA into certs.d/HOST:PORT/ca.crt for each registry there and remove the entry"
+	}
+	c.insecureLint = append(c.insecureLint, Mistake{
+		ID: "verification-off", Place: place, Severity: severityWarning,
 		Text: fmt.Sprintf("%s: any certificate is accepted, plain HTTP too, and its folder in certs.d is not read, client certificates included", entry),
-		Fix:  "put its CA into certs.d/" + entry + "/ca.crt and remove the entry",
+		Fix:  fix,
 	})
 }
 

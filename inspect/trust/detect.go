@@ -120,6 +120,9 @@ type Snapshot struct {
 	Binaries map[string]*Binary `json:"binaries,omitempty"`
 	// Packages by name, with their versions.
 	Packages map[string]string `json:"packages,omitempty"`
+	// Keys are the public halves (PKIX) of the private keys that are left out, by
+	// path: they say whether a pair fits.
+	Keys map[string][]byte `json:"publicKeys,omitempty"`
 }
 
 type (

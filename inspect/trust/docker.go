@@ -43,6 +43,12 @@ func (docker) Detect(n *Node) []Installation {
 // Decide gives a decision for pull and one for login.
 func (c docker) Decide(n *Node, in Installation, r Reference) []Decision {
 	if major, _, ok := majorMinor(in.Version); ok {
+		if in.GoVersion == "" {
+			in.GoVersion = dockerGo(major)
+			if major <= 28 { // built without a go.mod, and so with Go 1.20's defaults
+				in.GoLine = "1.20"
+			}
+		}
 		return []Decision{c.pull(n, in, r, major), c.login(n, in, r, major)}
 	}
 	var all []Decision
@@ -50,6 +56,24 @@ func (c docker) Decide(n *Node, in Installation, r Reference) []Decision {
 		all = append(all, c.eachRelease(func(major int) Decision { return way(n, in, r, major) })...)
 	}
 	return all
+}
+
+// dockerGo is the release of Go with which the last releases of Docker's own were
+// built; it words their errors.
+func dockerGo(major int) string {
+	switch {
+	case major < 24:
+		return "1.19"
+	case major < 25:
+		return "1.20"
+	case major < 27:
+		return "1.21"
+	case major < 28:
+		return "1.22"
+	case major < 29:
+		return "1.24"
+	}
+	return ""
 }
 
 // eachRelease decides for all releases, and joins those that decide alike.
@@ -179,6 +203,7 @@ func (c docker) classicEndpoint(n *Node, d *Decision, conf *dockerConf, major in
 	}
 	if answer.insecure {
 		e.SkipVerify, e.Decided = true, answer.place
+		d.Mistakes = addMistakes(d.Mistakes, conf.mistakesAt(answer.place))
 		if mirror == nil {
 			e.Fallback = FallbackAlways
 		}
@@ -195,7 +220,7 @@ func (c docker) classicEndpoint(n *Node, d *Decision, conf *dockerConf, major in
 	style := certsStyle{
 		noKey:    "missing key %s for client certificate %s. Note that CA certificates should use the extension .crt",
 		noCert:   "missing client certificate %s for key %s",
-		anyError: true, readDirOp: "readdirent",
+		anyError: true, readDirOp: readDirOp(d.Installation),
 	}
 	switch {
 	case major < 23:
@@ -206,7 +231,9 @@ func (c docker) classicEndpoint(n *Node, d *Decision, conf *dockerConf, major in
 	certs := n.readCerts(path.Join(c.certsBase(n, conf), registry), style)
 	d.Steps = append(d.Steps, certs.steps...)
 	d.Mistakes = append(d.Mistakes, certs.mistakes...)
-	d.Mistakes = append(d.Mistakes, n.near(c.certsBase(n, conf), registry)...)
+	if len(certs.anchors) == 0 {
+		d.Mistakes = append(d.Mistakes, n.near(c.certsBase(n, conf), registry)...)
+	}
 	if certs.failure != nil {
 		d.Failure = &Failure{Text: certs.failure.Text, Message: dockerSays + certs.failure.Text, Place: certs.failure.Place}
 		return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -50,6 +51,7 @@ func (c docker) buildkitEndpoint(n *Node, d *Decision, conf *dockerConf, registr
 	switch {
 	case answer.insecure:
 		e.SkipVerify, e.Fallback, e.Decided = true, FallbackOnHTTP, answer.place
+		d.Mistakes = addMistakes(d.Mistakes, conf.mistakesAt(answer.place))
 	case loopback(registry):
 		e.Scheme = HTTP
 	}
@@ -65,7 +67,7 @@ func (c docker) buildkitCerts(n *Node, d *Decision, e *Endpoint, dir string) *Fa
 		return nil
 	}
 	if err != nil {
-		return &Failure{Text: opAs(err, "fdopendir", "readdirent").Error(), Place: Place{File: dir}}
+		return &Failure{Text: readDirAs(err, readDirOp(d.Installation)).Error(), Place: Place{File: dir}}
 	}
 	e.Decided = Place{File: dir}
 	for _, entry := range entries {
@@ -170,6 +172,7 @@ func (docker) merge(n *Node, d *Decision, conf *dockerConf) {
 		}
 		if answer.insecure {
 			e.SkipVerify, e.Fallback, e.Decided = true, FallbackOnHTTP, answer.place
+			d.Mistakes = addMistakes(d.Mistakes, conf.mistakesAt(answer.place))
 		}
 	}
 }
@@ -221,7 +224,7 @@ func (c docker) Registries(n *Node, in Installation) []Configured {
 }
 
 func (c *dockerConf) mistakesAt(place Place) (found []Mistake) {
-	for _, m := range c.mistakes {
+	for _, m := range slices.Concat(c.mistakes, c.insecureLint) {
 		if m.Place == place {
 			found = append(found, m)
 		}

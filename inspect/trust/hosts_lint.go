@@ -386,8 +386,10 @@ func registriesIn(n *Node, roots []string, rules hostsRules) []Configured {
 				c.Mistakes = []Mistake{{ID: "registry-dir-unreadable", Severity: severityError, Place: failure.Place, Text: "nothing can be pulled from this registry: " + failure.Text}}
 			}
 			if other := seen[name]; other != "" {
-				c.Mistakes = append(c.Mistakes, Mistake{ID: "registry-dir-hidden", Severity: severityWarning, Place: c.Place,
-					Text: other + " may be found first, and only one folder counts", Fix: "keep one of the two"})
+				c.Mistakes = append(c.Mistakes, Mistake{
+					ID: "registry-dir-hidden", Severity: severityWarning, Place: c.Place,
+					Text: other + " may be found first, and only one folder counts", Fix: "keep one of the two",
+				})
 			}
 			seen[name] = dir
 			all = append(all, c)

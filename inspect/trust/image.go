@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -133,12 +134,12 @@ type pullSource struct {
 
 func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVersion) Decision {
 	d := Decision{Installation: in, Reference: r}
-	d.Wrap = func(all []Attempt) string { return c.words(d, all) }
+	d.Wrap = func(all []Attempt) string { return c.words(d, v, all) }
 	conf := c.registries(n, v)
 	d.Steps = append(d.Steps, conf.steps...)
 	d.Mistakes = append(d.Mistakes, conf.mistakes...)
 	if conf.failure != nil {
-		d.Failure = c.failure(d, "loading registries configuration: "+conf.failure.Text, conf.failure.Place)
+		d.Failure = c.failure(d, v, "loading registries configuration: "+conf.failure.Text, conf.failure.Place)
 		if c.name == "podman" || c.name == "buildah" { // they read it for themselves first
 			d.Failure.Message = "Error: " + conf.failure.Text
 		}
@@ -153,9 +154,9 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 	} else if logical.tag == "" {
 		logical.tag = "latest"
 	}
-	sources, err := conf.sources(logical, v)
+	sources, err := conf.sources(logical)
 	if err != nil {
-		d.Failure = c.failure(d, err.Error(), conf.find(logical.name()).place)
+		d.Failure = c.failure(d, v, err.Error(), conf.find(logical.name()).place)
 		return d
 	}
 	skipAll := c.insecureList(n, in, r, v)
@@ -173,21 +174,18 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 }
 
 // failure is what the program prints when it fails before it dials.
-func (c containersImage) failure(d Decision, text string, place Place) *Failure {
-	return &Failure{Text: text, Message: c.wrap(d, text), Place: place}
+func (c containersImage) failure(d Decision, v imageVersion, text string, place Place) *Failure {
+	return &Failure{Text: text, Message: c.wrap(d, v, text), Place: place}
 }
 
 // words are what the program prints when all endpoints have failed.
-func (c containersImage) words(d Decision, all []Attempt) string {
+func (c containersImage) words(d Decision, v imageVersion, all []Attempt) string {
 	type failed struct{ ref, why string }
 	var each []failed
 	for _, a := range all {
 		why := a.Error
 		if a.Endpoint.Failure == nil {
-			why = fmt.Sprintf("pinging container registry %s: Get %q: %s", a.Endpoint.Host, a.URL("/v2/"), a.Error)
-			if a.Status != 0 {
-				why = fmt.Sprintf("pinging container registry %s: StatusCode: %d, %s", a.Endpoint.Host, a.Status, a.Error)
-			}
+			why = pinging(a, v)
 		}
 		f := failed{a.Endpoint.Reference, why}
 		if a.Scheme == HTTP && len(each) > 0 { // the same endpoint, once more
@@ -198,17 +196,37 @@ func (c containersImage) words(d Decision, all []Attempt) string {
 	}
 	last := each[len(each)-1]
 	if len(d.Endpoints) == 1 {
-		return c.wrap(d, last.why)
+		return c.wrap(d, v, last.why)
 	}
 	var mirrors []string
-	for _, f := range each[:len(each)-1] {
-		mirrors = append(mirrors, fmt.Sprintf("[%s: %s]", f.ref, f.why))
+	for _, e := range d.Endpoints[:len(d.Endpoints)-1] {
+		why := "…" // nobody looked at it
+		if i := slices.IndexFunc(each, func(f failed) bool { return f.ref == e.Reference }); i >= 0 {
+			why = each[i].why
+		}
+		mirrors = append(mirrors, fmt.Sprintf("[%s: %s]", e.Reference, why))
 	}
-	return c.wrap(d, fmt.Sprintf("(Mirrors also failed: %s): %s: %s", strings.Join(mirrors, "\n"), last.ref, last.why))
+	return c.wrap(d, v, fmt.Sprintf("(Mirrors also failed: %s): %s: %s", strings.Join(mirrors, "\n"), last.ref, last.why))
+}
+
+// pinging is the error of a registry that was dialled.
+func pinging(a Attempt, v imageVersion) string {
+	why := fmt.Sprintf("pinging container registry %s: Get %q: %s", a.Endpoint.Host, a.URL("/v2/"), a.Error)
+	if a.Status != 0 {
+		why = fmt.Sprintf("pinging container registry %s: StatusCode: %d, %s", a.Endpoint.Host, a.Status, a.Error)
+	}
+	if v < 40 {
+		return why
+	}
+	name, object, ok := strings.Cut(a.Endpoint.Reference, "@")
+	if i := strings.LastIndexByte(name, ':'); !ok && i > strings.LastIndexByte(name, '/') {
+		name, object = name[:i], name[i+1:]
+	}
+	return fmt.Sprintf("fetching manifest %s in %s: %s", object, name, why)
 }
 
 // wrap puts what the program prints around the library's error.
-func (c containersImage) wrap(d Decision, text string) string {
+func (c containersImage) wrap(d Decision, v imageVersion, text string) string {
 	ref := d.Reference.String()
 	if c.name == "skopeo" {
 		return fmt.Sprintf("Error parsing image name %q: %s", "docker://"+ref, text)
@@ -219,21 +237,24 @@ func (c containersImage) wrap(d Decision, text string) string {
 		return crioWrap(d.Installation, ref, text)
 	}
 	text = fmt.Sprintf("initializing source docker://%s: %s", ref, text)
-	if major, minor, ok := majorMinor(d.Installation.Version); ok && c.name == "podman" && (major > 4 || major == 4 && minor >= 4) {
+	switch { // containers/common 0.63 of the same spring, and later ones
+	case v == 35:
+		text = fmt.Sprintf("internal error: unable to copy from source docker://%s: %s", ref, text)
+	case v > 35:
 		text = fmt.Sprintf("unable to copy from source docker://%s: %s", ref, text)
 	}
 	return "Error: " + text
 }
 
 // sources are the mirrors that count for the reference, and the registry.
-func (r *registriesConf) sources(ref plainRef, v imageVersion) ([]pullSource, error) {
+func (r *registriesConf) sources(ref plainRef) ([]pullSource, error) {
 	e := r.find(ref.name())
 	if e == nil {
 		return []pullSource{{ref: ref}}, nil
 	}
 	var sources []pullSource
 	add := func(location string, insecure bool, place Place) error {
-		to, err := e.rewrite(ref, location, v)
+		to, err := e.rewrite(ref, location)
 		if err != nil {
 			return err
 		}
@@ -256,12 +277,12 @@ func (r *registriesConf) sources(ref plainRef, v imageVersion) ([]pullSource, er
 }
 
 // rewrite puts a location in the place of the entry's prefix.
-func (e *registryEntry) rewrite(ref plainRef, location string, v imageVersion) (plainRef, error) {
+func (e *registryEntry) rewrite(ref plainRef, location string) (plainRef, error) {
 	if location == "" {
 		return ref, nil
 	}
 	text := ref.String()
-	to, err := parseNamed(location+text[matchPrefix(text, e.prefix):], v)
+	to, err := parseNamed(location + text[matchPrefix(text, e.prefix):])
 	if err != nil {
 		return plainRef{}, fmt.Errorf("rewriting reference: %w", err)
 	}
@@ -270,7 +291,7 @@ func (e *registryEntry) rewrite(ref plainRef, location string, v imageVersion) (
 
 // endpoint adds a source to the decision.
 func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *registriesConf, v imageVersion, seen map[string]bool) {
-	certs, steps := c.certs(n, s.ref.domain, v)
+	certs, steps := c.certs(n, d, s.ref.domain, v)
 	if !seen[s.ref.domain] {
 		seen[s.ref.domain] = true
 		d.Steps = append(d.Steps, steps...)
@@ -309,12 +330,12 @@ func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *regi
 
 // certs finds and reads the directory of a registry: the first that is there,
 // and no other.
-func (c containersImage) certs(n *Node, registry string, v imageVersion) (*certsDir, []Step) {
+func (c containersImage) certs(n *Node, d *Decision, registry string, v imageVersion) (*certsDir, []Step) {
 	style := certsStyle{
 		noKey:     "missing key %s for client certificate %s. Note that CA certificates should use the extension .crt",
 		noCert:    "missing client certificate %s for key %s",
 		dangling:  true,
-		readDirOp: "readdirent",
+		readDirOp: readDirOp(d.Installation),
 	}
 	var steps []Step
 	var found *certsDir
@@ -339,14 +360,19 @@ func (c containersImage) certs(n *Node, registry string, v imageVersion) (*certs
 			steps = append(steps, Step{Place: Place{File: dir}, Why: reason(err)})
 		default:
 			found = &certsDir{dir: dir}
+			if v >= 32 {
+				err = opAs(err, "stat", "faccessat")
+			}
 			found.fail(dir, err, "certs-dir-unreadable")
 		}
 	}
 	if found == nil {
 		found = &certsDir{}
 	}
-	for _, base := range c.certBases(n, v) {
-		found.mistakes = append(found.mistakes, n.near(base, registry)...)
+	if len(found.anchors) == 0 && d.Reference.Registry != "" {
+		for _, base := range c.certBases(n, v) {
+			found.mistakes = append(found.mistakes, n.near(base, registry)...)
+		}
 	}
 	return found, steps
 }

@@ -48,7 +48,7 @@ func (n *Node) readCerts(dir string, style certsStyle) *certsDir {
 		c.step(dir, false, "permission denied: passed over")
 		return c
 	case err != nil:
-		c.fail(dir, opAs(err, "fdopendir", style.readDirOp), "certs-dir-unreadable")
+		c.fail(dir, readDirAs(err, style.readDirOp), "certs-dir-unreadable")
 		return c
 	}
 	c.exists = true
@@ -168,9 +168,16 @@ func (c *certsDir) lintCA(n *Node, file string) {
 		return
 	}
 	for _, s := range ca.Skipped {
-		m := Mistake{ID: "ca-not-taken", Place: Place{File: file, Line: s.Line}, Severity: severityWarning, Text: "passed over without a word: " + s.Why}
-		if strings.Contains(s.Why, "DER") {
-			m.ID, m.Fix = "ca-der", fmt.Sprintf("openssl x509 -inform DER -in %s -out %s", shellWord(file), shellWord(file+".pem"))
+		m := Mistake{
+			ID: "ca-not-taken", Place: Place{File: file, Line: s.Line}, Severity: severityWarning,
+			Text: "passed over without a word: " + s.Why, Fix: "put the CA's certificate there, in PEM",
+		}
+		word := shellWord(file)
+		switch {
+		case strings.Contains(s.Why, "in DER"):
+			m.ID, m.Fix = "ca-der", fmt.Sprintf("openssl x509 -inform DER -in %[1]s -out %[1]s.pem && mv %[1]s.pem %[1]s", word)
+		case strings.Contains(s.Why, "TRUSTED"), strings.Contains(s.Why, "headers"):
+			m.Fix = fmt.Sprintf("openssl x509 -in %[1]s -out %[1]s.pem && mv %[1]s.pem %[1]s", word)
 		}
 		c.mistakes = append(c.mistakes, m)
 	}
@@ -223,10 +230,15 @@ func (n *Node) near(base, registry string) []Mistake {
 		if inside, err := n.ReadDir(path.Join(base, name)); err != nil || len(inside) == 0 {
 			continue
 		}
+		to := path.Join(base, registry)
+		fix := fmt.Sprintf("mv %s %s", shellWord(path.Join(base, name)), shellWord(to))
+		if n.Exists(to) {
+			fix = fmt.Sprintf("cp %s/* %s/", shellWord(path.Join(base, name)), shellWord(to))
+		}
 		found = append(found, Mistake{
 			ID: "registry-dir-name", Place: Place{File: path.Join(base, name)}, Severity: severityWarning,
 			Text: fmt.Sprintf("is not read for %s: the name of the directory must be the registry's as it is written in the image's name, the port included", registry),
-			Fix:  fmt.Sprintf("mv %s %s", shellWord(path.Join(base, name)), shellWord(path.Join(base, registry))),
+			Fix:  fix,
 		})
 	}
 	return found
@@ -243,10 +255,24 @@ func hostOf(registry string) string {
 // opAs words an error of one system call as that of another.
 func opAs(err error, op, as string) error {
 	var p *fs.PathError
-	if as != "" && errors.As(err, &p) && p.Op == op {
+	if errors.As(err, &p) && p.Op == op {
 		return &fs.PathError{Op: as, Path: p.Path, Err: p.Err}
 	}
 	return err
+}
+
+// readDirAs words the error of reading what is no directory as a release does.
+func readDirAs(err error, as string) error {
+	return opAs(opAs(err, "fdopendir", as), "readdirent", as)
+}
+
+// readDirOp is the system call by which os.ReadDir fails on a file: Go opens
+// with O_DIRECTORY since 1.23.
+func readDirOp(in Installation) string {
+	if goRelease(in).release < 23 {
+		return "readdirent"
+	}
+	return "open"
 }
 
 // shellWord quotes a path for a shell, where it needs that.

@@ -39,7 +39,7 @@ func (c containersImage) Registries(n *Node, in Installation) []Configured {
 			if !n.IsDir(dir) {
 				continue
 			}
-			certs, _ := c.certs(n, e.Name(), v)
+			certs, _ := c.certs(n, &Decision{Installation: in}, e.Name(), v)
 			add(e.Name(), Place{File: dir}, certs.mistakes)
 		}
 	}

@@ -39,9 +39,9 @@ func parseRef(s string) (plainRef, error) {
 }
 
 // parseNamed is reference.ParseNamed: the reference must be in its full form.
-func parseNamed(s string, v imageVersion) (plainRef, error) {
+func parseNamed(s string) (plainRef, error) {
 	domain, rest := "docker.io", s
-	if i := strings.IndexByte(s, '/'); i >= 0 && (strings.ContainsAny(s[:i], ".:") || s[:i] == "localhost" || strings.ToLower(s[:i]) != s[:i] && v >= 24) {
+	if i := strings.IndexByte(s, '/'); i >= 0 && (strings.ContainsAny(s[:i], ".:") || s[:i] == "localhost") {
 		domain, rest = s[:i], s[i+1:]
 	}
 	if domain == "index.docker.io" {

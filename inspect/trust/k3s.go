@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"github.com/crpki/crpki/k8ssecret/yamltree"
 )
 
 // Rancher models k3s and rke2. They carry a containerd of their own and make its
@@ -57,14 +57,27 @@ func (r Rancher) setting(n *Node, fallback string, flags ...string) string {
 	if err != nil {
 		return fallback
 	}
-	var config map[string]any
-	if yaml.Unmarshal(text, &config) != nil {
-		return fallback
-	}
-	if v, ok := config[strings.TrimPrefix(flags[0], "--")].(string); ok && v != "" {
+	root, _, err := readYAML(text)
+	if v := root.Get(strings.TrimPrefix(flags[0], "--")).Scalar(); err == nil && v != "" {
 		return v
 	}
 	return fallback
+}
+
+// maxYAML bounds files of settings: a node names some registries, not thousands.
+const maxYAML = 1 << 20
+
+// readYAML reads the first document of a text; of an empty one the node is nil.
+func readYAML(text []byte) (*yamltree.Node, *yamltree.Source, error) {
+	if len(text) > maxYAML {
+		return nil, nil, ErrTooLarge
+	}
+	src := &yamltree.Source{Text: string(text)}
+	docs := yamltree.Read(src)
+	if len(docs) == 0 {
+		return nil, src, nil
+	}
+	return docs[0].Root, src, docs[0].Err
 }
 
 // registriesFile is the file that people write.
@@ -149,34 +162,83 @@ func (r Rancher) containerdRelease(n *Node, i Installation) release {
 
 // registriesYAML is registries.yaml.
 type registriesYAML struct {
-	Mirrors map[string]struct {
-		Endpoints []string          `yaml:"endpoint"`
-		Rewrites  map[string]string `yaml:"rewrite"`
-	} `yaml:"mirrors"`
-	Configs map[string]struct {
-		Auth any        `yaml:"auth"`
-		TLS  *registTLS `yaml:"tls"`
-	} `yaml:"configs"`
+	mirrors map[string]mirrorYAML
+	configs map[string]configYAML
+	// lines are where a registry's name stands, in configs if it is there.
+	lines map[string]int
 }
 
-type registTLS struct {
-	CAFile             string `yaml:"ca_file"`
-	CertFile           string `yaml:"cert_file"`
-	KeyFile            string `yaml:"key_file"`
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+type mirrorYAML struct {
+	endpoints []string
+	rewrites  bool
+}
+
+type configYAML struct {
+	auth bool
+	tls  *criTLS
+}
+
+// names are all registries in it.
+func (y registriesYAML) names() []string {
+	names := slices.Concat(slices.Collect(maps.Keys(y.mirrors)), slices.Collect(maps.Keys(y.configs)))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // readRegistries reads registries.yaml; one that is not there is empty.
 func (r Rancher) readRegistries(n *Node) (registriesYAML, error) {
-	var y registriesYAML
+	y := registriesYAML{mirrors: map[string]mirrorYAML{}, configs: map[string]configYAML{}, lines: map[string]int{}}
 	text, err := n.ReadFile(r.registriesFile(n))
 	if errors.Is(err, fs.ErrNotExist) {
 		return y, nil
 	}
-	if err == nil {
-		err = yaml.Unmarshal(text, &y)
+	if err != nil {
+		return y, err
 	}
-	return y, err
+	root, src, err := readYAML(text)
+	if err != nil {
+		return y, err
+	}
+	wrong := func(n *yamltree.Node, what string) error {
+		line, _ := src.Pos(n.Start)
+		return fmt.Errorf("line %d: %s expected", line, what)
+	}
+	tables := map[string]*yamltree.Node{"mirrors": root.Get("mirrors"), "configs": root.Get("configs")}
+	for _, name := range []string{"mirrors", "configs"} {
+		if t := tables[name]; t != nil && t.Kind != yamltree.Map && t.Kind != yamltree.Null {
+			return y, wrong(t, "a mapping of registries")
+		}
+	}
+	if m := tables["mirrors"]; m != nil {
+		for _, p := range m.Pairs {
+			endpoints := p.Value.Get("endpoint")
+			mirror := mirrorYAML{rewrites: p.Value.Get("rewrite") != nil}
+			if endpoints != nil && endpoints.Kind != yamltree.List && endpoints.Kind != yamltree.Null {
+				return y, wrong(endpoints, "a list of endpoints")
+			}
+			if endpoints != nil {
+				for _, item := range endpoints.Items {
+					mirror.endpoints = append(mirror.endpoints, item.Scalar())
+				}
+			}
+			y.mirrors[p.Key] = mirror
+			y.lines[p.Key], _ = src.Pos(p.KeyNode.Start)
+		}
+	}
+	if c := tables["configs"]; c != nil {
+		for _, p := range c.Pairs {
+			config := configYAML{auth: p.Value.Get("auth") != nil}
+			if tls := p.Value.Get("tls"); tls != nil && tls.Kind == yamltree.Map {
+				config.tls = &criTLS{
+					CAFile: tls.Get("ca_file").Scalar(), CertFile: tls.Get("cert_file").Scalar(), KeyFile: tls.Get("key_file").Scalar(),
+					InsecureSkipVerify: tls.Get("insecure_skip_verify").Scalar() == "true",
+				}
+			}
+			y.configs[p.Key] = config
+			y.lines[p.Key], _ = src.Pos(p.KeyNode.Start)
+		}
+	}
+	return y, nil
 }
 
 // next decides as containerd will once the service has made its configuration.
@@ -195,7 +257,7 @@ func (r Rancher) next(n *Node, i Installation, is release, ref Reference) Decisi
 		node: n, ref: ref, rules: hostsRulesOf(is), namespace: ref.Registry, system: n.SystemPool(r.containerdInside(n).env(n)),
 	}
 	found := hostsFound{}
-	trees := r.Render(n, y)
+	trees := r.render(y)
 	for _, name := range folderNames(ref.Registry) {
 		if text, ok := trees[name]; ok {
 			found.dir = path.Join(r.rendered(n), "certs.d", name)
@@ -219,38 +281,26 @@ func (r Rancher) next(n *Node, i Installation, is release, ref Reference) Decisi
 	return d
 }
 
-// place finds the line of a registry in registries.yaml.
+// place is the registry's line in registries.yaml.
 func (r Rancher) place(n *Node, registry string) Place {
-	at := Place{File: r.registriesFile(n)}
-	if registry == "_default" {
+	y, _ := r.readRegistries(n)
+	if _, ok := y.lines[registry]; !ok {
 		registry = "*"
 	}
-	text, _ := n.ReadFile(at.File)
-	number := 0
-	for line := range strings.Lines(string(text)) {
-		number++
-		key, ok := strings.CutSuffix(strings.TrimSpace(line), ":")
-		if ok && strings.Trim(key, `"'`) == registry {
-			at.Line = number
-			return at
-		}
-	}
-	return at
+	return Place{File: r.registriesFile(n), Line: y.lines[registry]}
 }
 
-// Render makes the hosts.toml files of registries.yaml, by the names of their
+// render makes the hosts.toml files of registries.yaml, by the names of their
 // folders.
-func (r Rancher) Render(n *Node, y registriesYAML) map[string]string {
-	names := slices.Concat(slices.Collect(maps.Keys(y.Mirrors)), slices.Collect(maps.Keys(y.Configs)))
-	slices.Sort(names)
+func (r Rancher) render(y registriesYAML) map[string]string {
 	out := map[string]string{}
-	for _, name := range slices.Compact(names) {
-		mirror, config := y.Mirrors[name], y.Configs[name]
-		tls := config.TLS
+	for _, name := range y.names() {
+		mirror, config := y.mirrors[name], y.configs[name]
+		tls := config.tls
 		if name == DockerHub && tls == nil {
-			tls = y.Configs["registry-1.docker.io"].TLS
+			tls = y.configs["registry-1.docker.io"].tls
 		}
-		if len(mirror.Endpoints) == 0 && len(mirror.Rewrites) == 0 && tls == nil && config.Auth == nil {
+		if len(mirror.endpoints) == 0 && !mirror.rewrites && tls == nil && !config.auth {
 			continue
 		}
 		var b strings.Builder
@@ -264,7 +314,7 @@ func (r Rancher) Render(n *Node, y registriesYAML) map[string]string {
 		b.WriteString("capabilities = [\"pull\", \"resolve\", \"push\"]\n")
 		writeTLS(&b, tls)
 		b.WriteString("\n[host]\n")
-		for _, endpoint := range mirror.Endpoints {
+		for _, endpoint := range mirror.endpoints {
 			u, override, ok := endpointURL(endpoint)
 			if !ok {
 				continue
@@ -273,14 +323,14 @@ func (r Rancher) Render(n *Node, y registriesYAML) map[string]string {
 			if override {
 				b.WriteString("  override_path = true\n")
 			}
-			writeTLS(&b, y.Configs[u.Host].TLS)
+			writeTLS(&b, y.configs[u.Host].tls)
 		}
 		out[dir] = b.String()
 	}
 	return out
 }
 
-func writeTLS(b *strings.Builder, tls *registTLS) {
+func writeTLS(b *strings.Builder, tls *criTLS) {
 	if tls == nil {
 		return
 	}
@@ -337,15 +387,17 @@ func (r Rancher) mistakes(n *Node) []Mistake {
 		}}
 	}
 	var all []Mistake
-	for _, name := range slices.Sorted(maps.Keys(y.Configs)) {
-		tls := y.Configs[name].TLS
+	for _, name := range slices.Sorted(maps.Keys(y.configs)) {
+		tls := y.configs[name].tls
 		if tls == nil {
 			continue
 		}
 		at := r.place(n, name)
 		if tls.InsecureSkipVerify {
-			all = append(all, Mistake{ID: "verification-off", Severity: severityWarning, Place: at,
-				Text: "insecure_skip_verify: whoever answers for " + name + " is believed", Fix: "give its CA in ca_file instead"})
+			all = append(all, Mistake{
+				ID: "verification-off", Severity: severityWarning, Place: at,
+				Text: "insecure_skip_verify: whoever answers for " + name + " is believed", Fix: "give its CA in ca_file instead",
+			})
 		}
 		if (tls.CertFile == "") != (tls.KeyFile == "") {
 			all = append(all, Mistake{ID: "cert-without-key", Severity: severityError, Place: at, Text: "has one of cert_file and key_file, and needs both or none"})
@@ -355,10 +407,12 @@ func (r Rancher) mistakes(n *Node) []Mistake {
 				all = append(all, Mistake{ID: "ca-not-read", Severity: severityError, Place: at, Text: "ca_file: " + ca.Err.Error()})
 			}
 		}
-		if _, ok := y.Mirrors[name]; name == "*" && (len(y.Mirrors) > 0 || len(y.Configs) > 1) && !ok {
-			all = append(all, Mistake{ID: "wildcard-tls-hidden", Severity: severityWarning, Place: at,
+		if _, ok := y.mirrors[name]; name == "*" && (len(y.mirrors) > 0 || len(y.configs) > 1) && !ok {
+			all = append(all, Mistake{
+				ID: "wildcard-tls-hidden", Severity: severityWarning, Place: at,
 				Text: "the TLS settings of \"*\" do not reach a registry that is named in this file: it has a folder of its own, and containerd looks no further",
-				Fix:  "write the same tls into the configs of each registry that is named"})
+				Fix:  "write the same tls into the configs of each registry that is named",
+			})
 		}
 	}
 	return all
@@ -367,10 +421,8 @@ func (r Rancher) mistakes(n *Node) []Mistake {
 // Registries lists those of registries.yaml and of the folders that were made.
 func (r Rancher) Registries(n *Node, i Installation) []Configured {
 	y, _ := r.readRegistries(n)
-	names := slices.Concat(slices.Collect(maps.Keys(y.Mirrors)), slices.Collect(maps.Keys(y.Configs)))
-	slices.Sort(names)
 	var all []Configured
-	for _, name := range slices.Compact(names) {
+	for _, name := range y.names() {
 		c := Configured{Registry: name, Place: r.place(n, name)}
 		for _, m := range r.mistakes(n) {
 			if m.Place == c.Place {

@@ -20,7 +20,7 @@ func TestPlans(t *testing.T) {
 		want    map[string]string // path → content, OWN for the CA
 	}{
 		"docker":                   {Docker, "20.10.24", "reg.example:5000", nil, map[string]string{"/etc/docker/certs.d/reg.example:5000/crpki.crt": a.pem()}},
-		"docker 29 and hosts.toml": {Docker, "29.0.0", "reg.example:5000", map[string]string{"/etc/docker/certs.d/reg.example:5000/hosts.toml": "server = \"https://reg.example:5000\"\n"}, map[string]string{"/etc/docker/certs.d/reg.example:5000/crpki.crt": a.pem(), "/etc/docker/certs.d/reg.example:5000/hosts.toml": "ca = [\"crpki.crt\"]\nserver = \"https://reg.example:5000\"\n"}},
+		"docker 29 and hosts.toml": {Docker, "29.0.0", "reg.example:5000", map[string]string{"/etc/docker/certs.d/reg.example:5000/hosts.toml": "server = \"https://reg.example:5000\"\n"}, map[string]string{"/etc/docker/certs.d/reg.example:5000/crpki.crt": a.pem(), "/etc/docker/certs.d/reg.example:5000/hosts.toml": "server = \"https://reg.example:5000\"\nca = \"crpki.crt\"\n"}},
 		"podman":                   {Podman, "4.3.1", "reg.example", nil, map[string]string{"/etc/containers/certs.d/reg.example/crpki.crt": a.pem()}},
 		"podman, folder is there":  {Podman, "4.3.1", "reg.example", map[string]string{"/etc/docker/certs.d/reg.example/x.crt": other.pem()}, map[string]string{"/etc/docker/certs.d/reg.example/crpki.crt": a.pem()}},
 		"trusted already":          {Podman, "4.3.1", "reg.example", map[string]string{"/etc/docker/certs.d/reg.example/x.crt": a.pem()}, nil},
@@ -35,7 +35,7 @@ func TestPlans(t *testing.T) {
 			"/etc/x/reg.example/m.crt":      other.pem(), "/etc/x/reg.example/old.crt": other.pem(),
 		}, map[string]string{
 			"/etc/x/reg.example/crpki.crt":  a.pem(),
-			"/etc/x/reg.example/hosts.toml": "ca = [\"crpki.crt\"]\nserver = \"https://reg.example\"\n\n[host.\"https://mirror.example\"]\n  ca = \"m.crt\"\n[host.\"https://reg.example\"]\n  ca = [\"old.crt\", \"crpki.crt\"]\n",
+			"/etc/x/reg.example/hosts.toml": "server = \"https://reg.example\"\nca = \"crpki.crt\"\n\n[host.\"https://mirror.example\"]\n  ca = \"m.crt\"\n[host.\"https://reg.example\"]\n  ca = [\"old.crt\", \"crpki.crt\"]\n",
 		}},
 		"containerd with settings of old": {containerd, "1.7.28", "reg.example", map[string]string{"/etc/containerd/config.toml": "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"reg.example\"]\nendpoint = [\"https://reg.example\"]\n"}, map[string]string{
 			"/etc/containerd/certs.d/reg.example/crpki.crt": a.pem(),
@@ -82,7 +82,7 @@ func TestPlans(t *testing.T) {
 func TestWhatCannotBePlanned(t *testing.T) {
 	a := newCA(t, "A", nil)
 	w := Wanted{CAs: chainOf(a)}
-	n := node(map[string]string{"/etc/rancher/k3s/registries.yaml": "configs:\n  reg.example:\n    auth: {}\n"})
+	n := node(map[string]string{"/etc/rancher/k3s/registries.yaml": "configs:\n  reg.example:\n    tls: {ca_file: /etc/ca.pem}\n"})
 	_, err := K3s().Plan(n, Installation{Runtime: "k3s", Version: "1.30.4+k3s1"}, mustReference(t, "reg.example"), w)
 	assert.Error(t, err, "an entry that a person made is theirs to edit")
 	n = node(map[string]string{"/etc/docker/daemon.json": "{"})

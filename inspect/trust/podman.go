@@ -26,13 +26,15 @@ func (c containersImage) env(n *Node) Env {
 	return env
 }
 
-// namedConfig is the registries.conf that the environment names.
-func (c containersImage) namedConfig(n *Node) string {
-	if c.name == "skopeo" || c.unit != "" {
-		return ""
-	}
-	if name := n.Getenv("CONTAINERS_REGISTRIES_CONF"); name != "" {
+// namedConfig is the registries.conf that the environment names. Before 5.40 it
+// was podman and buildah themselves who looked.
+func (c containersImage) namedConfig(n *Node, v imageVersion) string {
+	itself := c.name == "podman" || c.name == "buildah"
+	if name := n.Getenv("CONTAINERS_REGISTRIES_CONF"); name != "" && (itself || v >= 40) {
 		return name
 	}
-	return n.Getenv("REGISTRIES_CONFIG_PATH")
+	if itself {
+		return n.Getenv("REGISTRIES_CONFIG_PATH")
+	}
+	return ""
 }

@@ -99,7 +99,7 @@ type imageConfigPaths struct {
 func (c containersImage) configPaths(n *Node, v imageVersion) imageConfigPaths {
 	const name = "registries.conf"
 	home := path.Join(n.Getenv("HOME"), ".config/containers")
-	named := c.namedConfig(n)
+	named := c.namedConfig(n, v)
 	if v < 40 {
 		p := imageConfigPaths{main: []string{"/etc/containers/" + name}, dropIns: []string{"/etc/containers/" + name + ".d", path.Join(home, name+".d")}}
 		switch {
@@ -251,7 +251,7 @@ func (p imageConfigPaths) listWhole(n *Node) ([]string, *Failure) {
 	for _, dir := range slices.Backward(p.dropIns) {
 		entries, err := n.ReadDir(dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, &Failure{Text: err.Error(), Place: Place{File: dir}}
+			return nil, &Failure{Text: readDirAs(err, "open").Error(), Place: Place{File: dir}}
 		}
 		for _, e := range entries {
 			if !e.IsDir() && strings.HasSuffix(e.Name(), ".conf") {
@@ -285,7 +285,7 @@ func (r *registriesConf) load(n *Node, v imageVersion, file string, dropIn, opti
 		}
 	}
 	text := fmt.Sprintf("loading registries configuration %q: %v", file, err)
-	if _, opening := errors.AsType[*fs.PathError](err); v >= 40 && opening {
+	if p, ok := errors.AsType[*fs.PathError](err); v >= 40 && ok && p.Op == "open" {
 		text = err.Error()
 	}
 	if v < 40 && dropIn {
@@ -403,6 +403,8 @@ func (t *tomlRegistriesConf) convertV1(file string, lines fileLines, v imageVers
 		return nil, line, errors.New("registries.conf must be in v2 format but is in v1")
 	case dropIn:
 		return nil, line, errors.New("registry must be in v2 format but is in v1")
+	case t.hasV2(v) && v >= 24: // the whole document in Go's notation follows
+		return nil, line, errors.New("mixing sysregistry v1/v2 is not supported: sysregistriesv2.tomlConfig{…}")
 	case t.hasV2(v):
 		return nil, line, errors.New("mixing sysregistry v1/v2 is not supported")
 	}
