@@ -169,6 +169,7 @@ crpki p12 pack certs/tls.crt certs/tls.key --password-file secret --alias tomcat
 cp keystore.p12 tls.p12
 printf 'version: 1\ncas: [{name: root}]\ncerts: [{name: reg, ca: root, names: 10.96.0.50}]\n' > certs.yaml
 printf '{"id":1,"chain":["%s"],"roots":["%s"],"host":"10.96.0.50"}\n' "$(awk '{printf "%s\\n", $0}' certs/tls.crt)" "$(awk '{printf "%s\\n", $0}' certs/ca.crt)" > cases.jsonl
+printf '{"auths": {"quay.io": {"auth": "dTpw"}}}' > config.json
 printf '# ours\nservice: {type: ClusterIP}\n' > my-values.yaml
 printf 'service:\n  clusterIP: 10.96.0.50\ntls:\n  crt: %s\n  key: %s\n' $(base64 -w0 certs/tls.crt) $(base64 -w0 certs/tls.key) > values.yaml
 printf 'apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: registry-tls, namespace: registry}\ndata:\n  tls.crt: %s\n  tls.key: %s\n  ca.crt: %s\n' $(base64 -w0 certs/tls.crt) $(base64 -w0 certs/tls.key) $(base64 -w0 certs/ca.crt) > secret.yaml
