@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -200,7 +201,9 @@ func DecodeDockerConfig(data []byte) (config DockerConfig, helpers map[string]st
 			if err != nil || !ok {
 				return nil, nil, fmt.Errorf("the auth of %q is not base64 of USER:PASSWORD", pki.Printable(registry))
 			}
-			l.Username, l.Password, l.Auth = user, strings.TrimRight(password, "\x00"), ""
+			if utf8.Valid(plain) { // JSON has no other strings, but base64 keeps what it is
+				l.Username, l.Password, l.Auth = user, strings.TrimRight(password, "\x00"), ""
+			}
 		}
 		if l == (Login{}) {
 			continue // what docker login leaves behind when a program keeps it

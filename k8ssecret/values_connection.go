@@ -90,7 +90,7 @@ func (r *connectionReader) pairs(text string) {
 		}
 	}
 	if unknown > 0 {
-		r.say("has %d parts that are none of %s", unknown, list(connectionKeys[:]))
+		r.say("has %s, as ConnectedRegistryName=… is", map[bool]string{true: "a part that is no pair", false: fmt.Sprintf("%d parts that are no pairs", unknown)}[unknown == 1])
 	}
 }
 

@@ -53,7 +53,7 @@ var ErrNoValues = errors.New("there are no values of the connected registry's ch
 // strings as behind az's --config. Positions are as for [ReadSet].
 func ReadDeployment(files []Input, sets, configs []string, opt format.Options) (d Deployment, err error) {
 	for _, f := range files {
-		d.Azure = d.Azure || Sniff(f.Source, f.Data) == KindAzureSettings
+		d.Azure = d.Azure || Sniff(f.Source, f.Data) == KindAzureSettings || isFlat(f.Data)
 	}
 	d.Azure = d.Azure || len(configs) > 0
 	flag, texts := "--set", sets
@@ -86,6 +86,14 @@ func ReadDeployment(files []Input, sets, configs []string, opt format.Options) (
 		d.Unit.Target = files[len(files)-1].Source
 	}
 	return d, d.read(v)
+}
+
+// isFlat tells settings, of which the connection string may be all there is,
+// from values in JSON.
+func isFlat(data []byte) bool {
+	docs := tree.Read(&tree.Source{Text: toUTF8(data)})
+	return len(docs) > 0 && docs[0].Root != nil && docs[0].Root.Kind == tree.Map && docs[0].Root.Style == tree.Flow &&
+		!slices.ContainsFunc(docs[0].Root.Pairs, func(p tree.Pair) bool { return p.Value.Kind == tree.Map })
 }
 
 // part goes down to the chart's own values in those of a parent.

@@ -164,7 +164,7 @@ func TestConnectionString(t *testing.T) {
 		"two lines":          {strings.Replace(good, ";Parent", ";\nParent", 1), []string{"several lines", "spells ParentGatewayEndpoint otherwise"}},
 		"other capitals":     {strings.Replace(good, "SyncTokenName", "synctokenname", 1), []string{"spells SyncTokenName otherwise"}},
 		"a URL":              {strings.Replace(good, "acme.", "https://acme.", 1), []string{"ParentGatewayEndpoint that is no host"}},
-		"the registry's URL": {"acme.azurecr.io", []string{"1 parts that are none of", "lacks ConnectedRegistryName"}},
+		"the registry's URL": {"acme.azurecr.io", []string{"a part that is no pair", "lacks ConnectedRegistryName"}},
 		"a bad name":         {strings.Replace(good, "edge01;", "my-edge;", 1), []string{"5 to 40 letters and digits"}},
 		"a short name":       {strings.Replace(good, "edge01;", "edge;", 1), []string{"5 to 40 letters and digits"}},
 		"ftp":                {strings.Replace(good, "=https", "=ftp", 1), []string{"neither https nor http"}},

@@ -152,7 +152,8 @@ func (e *env) secretRow(s cluster.Secret, warn, fail int) secretRow {
 		left--
 	}
 	row.Names, row.Issuer, row.SHA256 = nonNil(pki.NamesOf(leaf).Strings()), leaf.Issuer.String(), fingerprint(leaf)
-	row.NotBefore, row.NotAfter, row.DaysLeft = &leaf.NotBefore, &leaf.NotAfter, &left
+	begins, ends := leaf.NotBefore, leaf.NotAfter // a pointer into leaf would keep all of it
+	row.NotBefore, row.NotAfter, row.DaysLeft = &begins, &ends, &left
 	within := func(days int) bool { return leaf.NotAfter.Before(e.now.Add(time.Duration(days) * issue.Day)) }
 	switch {
 	case leaf.NotAfter.Before(e.now):

@@ -293,15 +293,29 @@ func (r *valuesRun) connectionString() (string, error) {
 		return "", usageErrorf("--connection-string-file and --connection-string-env exclude each other")
 	case file != "":
 		data, err := r.readFor("--connection-string-file", file)
-		return strings.TrimSpace(string(data)), err
+		if err != nil {
+			return "", err
+		}
+		return checkedConnection(file, string(data))
 	case name != "":
-		if text := strings.TrimSpace(r.getenv(name)); text != "" {
-			return text, nil
+		if text := r.getenv(name); strings.TrimSpace(text) != "" {
+			return checkedConnection("--connection-string-env", text)
 		}
 		return "", withHint(usageErrorf("--connection-string-env: that environment variable is not set, or is empty"),
 			"give the name of an exported variable, not its value: --connection-string-env CONNECTION_STRING")
 	}
 	return "", nil
+}
+
+// checkedConnection refuses a connection string that is none, all at once.
+func checkedConnection(source, text string) (string, error) {
+	text = strings.TrimSpace(text)
+	_, faults := k8ssecret.ReadConnectionString(text)
+	if faults != nil {
+		return "", withHint(usageErrorf("%s: %s", source, strings.ReplaceAll(strings.Join(faults, "; "), "; the connection string ", "; it ")),
+			"az acr connected-registry get-settings prints it, with --query ACR_REGISTRY_CONNECTION_STRING --output tsv")
+	}
+	return text, nil
 }
 
 // under moves all values below the key of a chart that is part of another.

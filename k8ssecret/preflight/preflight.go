@@ -232,7 +232,7 @@ func (p *preflight) names() Check {
 func (p *preflight) connectionString() Check {
 	const fix = "az acr connected-registry get-settings --name NAME --registry REGISTRY --parent-protocol https --generate-password 1 --yes --query ACR_REGISTRY_CONNECTION_STRING --output tsv"
 	if faults := p.plan.ConnectionFaults; len(faults) > 0 {
-		return failed(fix, "%s", strings.Join(faults, "; "))
+		return failed(fix, "%s", strings.ReplaceAll(strings.Join(faults, "; "), "; the connection string ", "; it "))
 	}
 	c := p.plan.ConnectionString
 	if c.HTTP {
