@@ -92,6 +92,7 @@ the verdict is printed, a line for each target.`,
 			&cli.IntFlag{Name: "concurrency", Value: 16, Usage: "look at `N` targets at a time", Category: aboutConnection},
 			&cli.BoolFlag{Name: "tls-only", Usage: "shake hands, and do not ask for /v2/", Category: aboutConnection},
 			&cli.BoolFlag{Name: "protocols", Usage: "try TLS 1.0 to 1.3 one by one", Category: aboutConnection},
+			&cli.BoolFlag{Name: "ciphers", Usage: "list the cipher suites that the server takes, version by version", Category: aboutConnection},
 			&cli.IntFlag{Name: "warn-days", Usage: "warn when the chain is valid for less than `N` days", Category: aboutReport},
 			&cli.IntFlag{Name: "fail-days", Usage: "refuse when the chain is valid for less than `N` days", Category: aboutReport},
 			&cli.BoolFlag{Name: "show-certs", Usage: "print the certificates as served, as PEM", Category: aboutReport},
@@ -299,6 +300,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 		line("TLS", "%s", describeTLS(r.TLS))
 		if len(r.Protocols) > 0 {
 			line("Accepts", "%s", describeProtocols(r.Protocols))
+			writeCiphers(line, r.Protocols)
 		}
 		if asked := r.TLS.ClientCertificate; asked != nil {
 			line("Client", "%s", describeClientRequest(asked))

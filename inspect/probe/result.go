@@ -98,13 +98,6 @@ type TLS struct {
 	Outdated bool `json:"outdated,omitempty"`
 }
 
-// Protocol is one version of TLS, offered alone with every cipher that there is.
-type Protocol struct {
-	Version  string `json:"version"`
-	Accepted bool   `json:"accepted"`
-	Error    string `json:"error,omitempty"`
-}
-
 // ClientRequest is the server's request for a client certificate.
 type ClientRequest struct {
 	// CAs are the subjects of the authorities that it takes; none: it does not say.
