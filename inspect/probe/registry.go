@@ -73,6 +73,9 @@ func (r *Result) askRegistry(ctx context.Context, h *handshake, t Target, o Opti
 	case o.Login && err == nil:
 		v.logIn()
 	}
+	if o.Login && r.Registry.Challenge == nil && r.Registry.Login == nil {
+		r.Registry.Login = &Login{SentTo: []string{}, OK: true}
+	}
 }
 
 // ping sends GET /v2/ and notes what comes. It is false when no answer does.
