@@ -57,6 +57,8 @@ type Result struct {
 	// Faults are those of the chain as served.
 	Faults []Fault `json:"faults,omitempty"`
 
+	// Revocation is what the CAs say of their certificates, when that was asked.
+	Revocation []Revocation `json:"revocation,omitempty"`
 	// Protocols are the versions of TLS that were tried one by one.
 	Protocols []Protocol `json:"protocols,omitempty"`
 	// Registry is the answer to GET /v2/.
