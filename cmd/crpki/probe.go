@@ -70,8 +70,11 @@ lines that scripts look for in the output of openssl s_client. -o nagios exits a
 monitors expect of a plugin, with 1 for a warning and 2 for everything bad.
 
 Exits with 0 when every server is trusted, with 1 when one is refused, does not
-speak TLS, or is trusted and no client could pull from it all the same, with 3 when one could not be reached and none is refused. With -q only
-the verdict is printed, a line for each target.`,
+speak TLS, or is trusted and no client could pull from it all the same, with 3
+when one could not be reached and none is refused. With -q only the verdict is
+printed, a line for each target.
+
+docs/probe.md is the whole story, with the fields of -o json.`,
 		ArgsUsage: "[TARGET...]",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "targets-from", Usage: "`FILE` with more targets, one on a line; # begins a comment, there and behind a blank; - is standard input", TakesFile: true, Category: aboutConnection},
