@@ -206,6 +206,7 @@ var hostileUses = []string{
 	"probe 127.0.0.1:1 --ca-file tls.p12 --password-file BAD",
 	"probe 127.0.0.1:1 --ca-file certs/ca.crt --cert BAD",
 	"probe 127.0.0.1:1 --ca-file certs/ca.crt --cert certs/tls.crt --key BAD",
+	"probe 127.0.0.1:1 --ca-file certs/ca.crt --username u --login-password-file BAD",
 	"probe --targets-from BAD --ca-file certs/ca.crt",
 	"serve --cert BAD --for 1ms --listen 127.0.0.1:0",
 	"serve --cert certs/tls.crt --key BAD --for 1ms --listen 127.0.0.1:0",
