@@ -109,7 +109,12 @@ type ClientRequest struct {
 	NotShown string `json:"notShown,omitempty"`
 	// Refused is what the server said to the certificate, or to none.
 	Refused string `json:"refused,omitempty"`
+
+	raw [][]byte
 }
+
+// RawCAs are the names of CAs as DER.
+func (r ClientRequest) RawCAs() [][]byte { return r.raw }
 
 // GoVerdict is what Go's clients say.
 type GoVerdict struct {
@@ -176,7 +181,7 @@ func (r *Result) describe(h *handshake) {
 		r.TLS.SessionTicket = &given
 	}
 	if h.asked != nil {
-		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs), NotShown: printable(h.notShown)}
+		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs), NotShown: printable(h.notShown), raw: h.asked.AcceptableCAs}
 	}
 }
 

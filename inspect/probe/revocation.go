@@ -64,7 +64,10 @@ type RevocationSource struct {
 	// as it has to be, or is not of this time.
 	Error string `json:"error,omitempty"`
 
-	producedAt time.Time
+	// Said is the status in the response, believed or not, "" when there is none;
+	// ProducedAt is when it was signed.
+	Said       RevocationStatus `json:"-"`
+	ProducedAt time.Time        `json:"-"`
 }
 
 const (
@@ -242,7 +245,8 @@ func readOCSP(data []byte, c, issuer *x509.Certificate, now time.Time) (s Revoca
 	if err != nil {
 		return s, err
 	}
-	s = RevocationSource{Status: Unknown, ThisUpdate: response.ThisUpdate, NextUpdate: response.NextUpdate, producedAt: response.ProducedAt}
+	s = RevocationSource{Status: Unknown, ThisUpdate: response.ThisUpdate, NextUpdate: response.NextUpdate, ProducedAt: response.ProducedAt}
+	s.Said = [...]RevocationStatus{ocsp.Good: Good, ocsp.Revoked: Revoked, ocsp.Unknown: Unknown}[response.Status]
 	if !isAbout(response.TBSResponseData, c, issuer) {
 		return s, errors.New("the response is about a certificate of another issuer")
 	}
