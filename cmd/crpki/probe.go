@@ -335,6 +335,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 		}
 		line(label, "%d: %s", f.Index, f.Text)
 	}
+	writeRevocation(line, r.Revocation)
 	writeRegistry(line, r)
 	for _, endpoint := range r.Endpoints {
 		fmt.Fprintf(w, "\n%s ", endpoint.Role)

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -224,7 +223,7 @@ func FuzzServerHello(f *testing.F) {
 		defer client.Close()
 		answer, err := clientHello{version: tls.VersionTLS12, suites: []uint16{1}, serverName: "a.b"}.send(client)
 		if err == nil && answer.version == 0 {
-			t.Error(fmt.Sprintf("neither an answer nor an error: %x", data))
+			t.Errorf("neither an answer nor an error: %x", data)
 		}
 	})
 }

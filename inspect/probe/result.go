@@ -18,7 +18,8 @@ import (
 // Status is the verdict in one word.
 type Status string
 
-// Statuses. Warning: trusted, but soon no more.
+// Statuses. Warning: trusted, but soon no more. Withdrawn: trusted by clients,
+// who do not ask, and revoked by its CA.
 const (
 	Trusted     Status = "trusted"
 	Warning     Status = "warning"
@@ -26,7 +27,8 @@ const (
 	NotTLS      Status = "not-tls"
 	Unreachable Status = "unreachable"
 	// Unusable: the TLS is right, and still no client can pull.
-	Unusable Status = "unusable"
+	Unusable  Status = "unusable"
+	Withdrawn Status = "revoked"
 )
 
 // Result is all that is shown of one target. Its JSON form is documented and

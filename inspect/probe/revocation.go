@@ -17,7 +17,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -430,29 +429,28 @@ func covers(list *x509.RevocationList, c *x509.Certificate) error {
 	return nil
 }
 
-// revoked tells what is revoked. Clients of registries do not ask: neither Go's
-// nor curl.
+// revoked tells what is revoked. Clients of registries do not ask, neither Go's
+// nor s_client: whom they refuse, they refuse for another reason.
 func (r *Result) revoked() {
 	for _, v := range r.Revocation {
-		if v.Status != Revoked {
+		i := slices.IndexFunc(v.Sources, func(s RevocationSource) bool { return s.Status == Revoked })
+		if i < 0 {
 			continue
 		}
-		i := slices.IndexFunc(v.Sources, func(s RevocationSource) bool { return s.Status == Revoked })
-		s := v.Sources[i]
-		who := "the certificate"
+		s, who := v.Sources[i], "the certificate was"
 		if v.Index > 0 {
-			who = v.Subject
+			who = v.Subject + " was"
 		}
-		was := strings.TrimPrefix(r.Verdict, "refused: ")
-		if r.Status == Trusted || r.Status == Warning {
-			was = "clients do not ask, and trust it"
+		text := fmt.Sprintf("%s revoked on %s (%s)", who, s.RevokedAt.UTC().Format(time.DateOnly), s.Reason)
+		if r.Status != Trusted && r.Status != Warning {
+			r.Verdict += "; and " + text
+			return
 		}
-		r.Status = Refused
-		r.Verdict = fmt.Sprintf("revoked: %s, on %s, for %s; %s", who, s.RevokedAt.UTC().Format(time.DateOnly), s.Reason, was)
+		r.Status, r.Verdict = Withdrawn, "trusted by clients, who do not ask, but "+text
 		r.Cause = map[string]string{
-			"staple": "the response that the server itself sends says so", "ocsp": "its CA says so when asked", "crl": "it is on its CA's list",
+			"staple": "the answer that the server itself sends along says so", "ocsp": "its CA says so when asked", "crl": "it is on its CA's list",
 		}[s.Kind]
-		r.Fix = "a new key and certificate: the CA has withdrawn this one"
+		r.Fix = "a certificate with a new key: the CA has withdrawn this one"
 		return
 	}
 }

@@ -187,9 +187,8 @@ func TestRevocation(t *testing.T) {
 			assert.Equal(t, "keyCompromise", s.Reason)
 			assert.WithinDuration(t, time.Now().Add(-time.Hour), s.RevokedAt, time.Minute)
 		}
-		assert.Equal(t, Refused, r.Status)
-		assert.Contains(t, r.Verdict, "revoked: the certificate, on ")
-		assert.Contains(t, r.Verdict, "clients do not ask, and trust it")
+		assert.Equal(t, Withdrawn, r.Status)
+		assert.Contains(t, r.Verdict, "trusted by clients, who do not ask, but the certificate was revoked on ")
 		assert.True(t, r.Go.OK, "Go's clients do not ask")
 		assert.True(t, r.OpenSSL.OK)
 	})
