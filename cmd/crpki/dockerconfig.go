@@ -55,15 +55,28 @@ const (
 )
 
 // dockerCredentials are those of Docker's configuration, which is read when
-// they are asked for.
+// they are asked for. It may be a pipe, to which nobody writes.
 func (e *env) dockerCredentials() func(ctx context.Context, registry, repository string) (probe.Credentials, error) {
 	config := sync.OnceValues(e.readDockerConfig)
 	return func(ctx context.Context, registry, repository string) (probe.Credentials, error) {
-		d, err := config()
-		if err != nil {
-			return probe.Credentials{}, err
+		type result struct {
+			config dockerConfig
+			err    error
 		}
-		return d.find(ctx, registry, repository)
+		read := make(chan result, 1)
+		go func() {
+			d, err := config()
+			read <- result{d, err}
+		}()
+		select {
+		case r := <-read:
+			if r.err != nil {
+				return probe.Credentials{}, r.err
+			}
+			return r.config.find(ctx, registry, repository)
+		case <-ctx.Done():
+			return probe.Credentials{}, errors.New("Docker's configuration could not be read in time")
+		}
 	}
 }
 

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,4 +145,28 @@ func TestDockerConfigFaults(t *testing.T) {
 			assert.Less(t, time.Since(start), 5*time.Second)
 		})
 	}
+}
+
+// FuzzDockerConfig: whatever is in the file, no password of it is in an error.
+func FuzzDockerConfig(f *testing.F) {
+	f.Add(`{"auths":{"reg.example.com":{"auth":"dTpzZXNhbWU="}}}`)
+	f.Add(`{"auths":{"https://reg.example.com/v1/":{"username":"u","password":"sesame"}},"credHelpers":{"a":"b"}}`)
+	f.Add(`{"auths":{"reg.example.com":{"auth":"sesame"}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var d dockerConfig
+		if json.Unmarshal([]byte(text), &d) != nil {
+			return
+		}
+		if err := decodeAuths(d.Auths); err != nil {
+			for name, a := range d.Auths {
+				if len(a.Auth) > 6 && !strings.Contains(name, a.Auth) && !strings.Contains("the login for cannot be read: auth is not USER:PASSWORD in base64", a.Auth) {
+					require.NotContains(t, err.Error(), a.Auth)
+				}
+			}
+			return
+		}
+		d.CredHelpers, d.CredsStore = nil, "" // runs nothing
+		_, err := d.find(t.Context(), "reg.example.com", "team/app")
+		require.NoError(t, err)
+	})
 }

@@ -207,6 +207,7 @@ var hostileUses = []string{
 	"probe 127.0.0.1:1 --ca-file tls.p12 --password-file BAD",
 	"probe 127.0.0.1:1 --ca-file certs/ca.crt --cert BAD",
 	"probe 127.0.0.1:1 --ca-file certs/ca.crt --cert certs/tls.crt --key BAD",
+	"probe 127.0.0.1:1 --ca-file certs/ca.crt --username u --login-password-file BAD",
 	"probe --targets-from BAD --ca-file certs/ca.crt",
 	"values --for helm --cert BAD",
 	"values --for helm --cert certs/tls.crt --key BAD",

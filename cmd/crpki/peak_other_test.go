@@ -2,7 +2,8 @@
 
 package main
 
-import "os/exec"
-
 // peakMemory is not known here.
-func peakMemory(*exec.Cmd) int { return 0 }
+func peakMemory(_ int, ended <-chan struct{}) int {
+	<-ended
+	return 0
+}

@@ -70,8 +70,11 @@ lines that scripts look for in the output of openssl s_client. -o nagios exits a
 monitors expect of a plugin, with 1 for a warning and 2 for everything bad.
 
 Exits with 0 when every server is trusted, with 1 when one is refused, does not
-speak TLS, or is trusted and no client could pull from it all the same, with 3 when one could not be reached and none is refused. With -q only
-the verdict is printed, a line for each target.`,
+speak TLS, or is trusted and no client could pull from it all the same, with 3
+when one could not be reached and none is refused. With -q only the verdict is
+printed, a line for each target.
+
+docs/probe.md is the whole story, with the fields of -o json.`,
 		ArgsUsage: "[TARGET...]",
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringFlag{Name: "targets-from", Usage: "`FILE` with more targets, one on a line; # begins a comment, there and behind a blank; - is standard input", TakesFile: true, Category: aboutConnection},
@@ -92,6 +95,8 @@ the verdict is printed, a line for each target.`,
 			&cli.IntFlag{Name: "concurrency", Value: 16, Usage: "look at `N` targets at a time", Category: aboutConnection},
 			&cli.BoolFlag{Name: "tls-only", Usage: "shake hands, and do not ask for /v2/", Category: aboutConnection},
 			&cli.BoolFlag{Name: "protocols", Usage: "try TLS 1.0 to 1.3 one by one", Category: aboutConnection},
+			&cli.BoolFlag{Name: "revocation", Usage: "ask the CAs, by OCSP and CRL, whether they have withdrawn a certificate", Category: aboutTrust},
+			&cli.BoolFlag{Name: "ciphers", Usage: "list the cipher suites that the server takes, version by version", Category: aboutConnection},
 			&cli.IntFlag{Name: "warn-days", Usage: "warn when the chain is valid for less than `N` days", Category: aboutReport},
 			&cli.IntFlag{Name: "fail-days", Usage: "refuse when the chain is valid for less than `N` days", Category: aboutReport},
 			&cli.BoolFlag{Name: "show-certs", Usage: "print the certificates as served, as PEM", Category: aboutReport},
@@ -299,6 +304,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 		line("TLS", "%s", describeTLS(r.TLS))
 		if len(r.Protocols) > 0 {
 			line("Accepts", "%s", describeProtocols(r.Protocols))
+			writeCiphers(line, r.Protocols)
 		}
 		if asked := r.TLS.ClientCertificate; asked != nil {
 			line("Client", "%s", describeClientRequest(asked))
@@ -329,6 +335,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 		}
 		line(label, "%d: %s", f.Index, f.Text)
 	}
+	writeRevocation(line, r.Revocation)
 	writeRegistry(line, r)
 	for _, endpoint := range r.Endpoints {
 		fmt.Fprintf(w, "\n%s ", endpoint.Role)

@@ -91,15 +91,17 @@ func TestProbeFaults(t *testing.T) {
 			cmd := exec.CommandContext(ctx, "crpki", "probe", s.Image, "--ca-file", s.CAFile, "--timeout", probeTimeout.String(), "--anonymous")
 			var stdout, stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &stdout, &stderr
-			cmd.Run()
+			require.NoError(t, cmd.Start())
+			ended, peak := make(chan struct{}), make(chan int)
+			go func() { peak <- peakMemory(cmd.Process.Pid, ended) }()
+			cmd.Wait()
+			close(ended)
+			assert.Less(t, <-peak, 64<<20, "bytes at its peak")
 			require.NoError(t, ctx.Err(), "it hangs")
 			assert.Equal(t, want.code, cmd.ProcessState.ExitCode(), &stdout)
 			assert.Truef(t, strings.HasPrefix(stdout.String(), s.Image+": "+want.verdict), "%s", &stdout)
 			assert.Empty(t, stderr.String(), "all is said on standard output")
 			assert.NotContains(t, stdout.String(), "\x1b")
-			if peak := peakMemory(cmd); peak > 0 {
-				assert.Less(t, peak, 64<<20, "bytes at its peak")
-			}
 		})
 	}
 	for name := range verdicts {

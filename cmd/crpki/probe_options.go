@@ -18,7 +18,7 @@ import (
 // probeOptions takes from the flags how to connect and by what to judge.
 func (e *env) probeOptions(c *cli.Context) (o probe.Options, err error) {
 	o = probe.Options{
-		Now: e.now, Dialer: e.dialer, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"),
+		Now: e.now, Dialer: e.dialer, AuthLevel: c.Int("auth-level"), TLSOnly: c.Bool("tls-only"), Protocols: c.Bool("protocols"), Ciphers: c.Bool("ciphers"), Revocation: c.Bool("revocation"),
 		WarnDays: c.Int("warn-days"), FailDays: c.Int("fail-days"), Retries: c.Int("retries"),
 	}
 	if o.AuthLevel < 0 || o.AuthLevel > 5 {

@@ -2,82 +2,14 @@ package main
 
 import (
 	"bufio"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"github.com/crpki/crpki/inspect/probe"
-	"github.com/crpki/crpki/inspect/view"
 	"github.com/crpki/crpki/pki"
-	"github.com/crpki/crpki/pki/lenient"
 )
-
-// writeSClient prints the lines that scripts look for in what openssl s_client
-// prints, in its order.
-func writeSClient(w io.Writer, r probe.Result) error {
-	b := bufio.NewWriter(w)
-	p := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
-	if r.Address == "" {
-		p("connect:%s", strings.TrimPrefix(r.Verdict, "unreachable: "))
-		return b.Flush()
-	}
-	p("CONNECTED(00000003)\n---")
-	certs := r.Certs()
-	if len(certs) == 0 {
-		p("no peer certificate available\n---")
-	} else {
-		p("Certificate chain")
-		for i, c := range certs {
-			subject, issuer := sClientNames(c)
-			p(" %d s:%s\n   i:%s", i, subject, issuer)
-			if f := r.Chain[i]; !f.NotAfter.IsZero() {
-				const layout = "Jan _2 15:04:05 2006 GMT"
-				p("   v:NotBefore: %s; NotAfter: %s", f.NotBefore.Format(layout), f.NotAfter.Format(layout))
-			}
-		}
-		p("---\nServer certificate")
-		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certs[0].Raw}))
-		subject, issuer := sClientNames(certs[0])
-		p("subject=%s\nissuer=%s\n---", subject, issuer)
-	}
-	if r.TLS != nil {
-		writeSClientTLS(p, r)
-	}
-	if r.OpenSSL != nil {
-		p("%s\n---", r.OpenSSL)
-	}
-	return b.Flush()
-}
-
-func writeSClientTLS(p func(string, ...any), r probe.Result) {
-	if asked := r.TLS.ClientCertificate; asked != nil && len(asked.CAs) > 0 {
-		p("Acceptable client certificate CA names\n%s", strings.Join(asked.CAs, "\n"))
-	} else {
-		p("No client certificate CA names sent")
-	}
-	if r.OpenSSL != nil && r.OpenSSL.OK {
-		p("---\nVerification: OK")
-	} else if r.OpenSSL != nil {
-		p("---\nVerification error: %s", r.OpenSSL.Reason)
-	}
-	version := "TLSv" + strings.TrimSuffix(r.TLS.Version, ".0")
-	p("---\nNew, %s, Cipher is %s", version, r.TLS.Cipher)
-	if r.TLS.ALPN == "" {
-		p("No ALPN negotiated")
-	} else {
-		p("ALPN protocol: %s", r.TLS.ALPN)
-	}
-}
-
-func sClientNames(c pki.Cert) (subject, issuer string) {
-	cert, _ := lenient.Read(c.Raw)
-	if cert == nil {
-		return "", ""
-	}
-	return view.OpenSSLName(cert.RawSubject), view.OpenSSLName(cert.RawIssuer)
-}
 
 // nagiosState is what a plugin for Nagios and its heirs says, in words and as
 // its exit code (Monitoring Plugins Development Guidelines, 2.3).

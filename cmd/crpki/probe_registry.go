@@ -145,7 +145,10 @@ func describeLogin(l *probe.Login) string {
 	if len(l.SentTo) > 0 {
 		text += ", at " + strings.Join(l.SentTo, " and ")
 	}
-	if l.OK {
+	switch {
+	case l.OK && len(l.SentTo) == 0:
+		text += ": the registry asks for no password"
+	case l.OK:
 		text += ": taken"
 	}
 	if l.Error != "" {

@@ -32,7 +32,8 @@ type Login struct {
 	// SentTo are the hosts that got the credentials, or for a nobody were asked
 	// for a token.
 	SentTo []string `json:"sentTo"`
-	// OK is true when a token was given, or the password taken.
+	// OK is true when a token was given, the password taken, or nobody asked for
+	// one.
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
 }

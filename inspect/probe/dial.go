@@ -120,7 +120,7 @@ var errLocal = errors.New("the server names an address on this machine or this l
 
 // elsewhere are the options for a host that the server at address names.
 func (o Options) elsewhere(address string) Options {
-	o.ServerName, o.TLSOnly, o.Protocols = "", true, false
+	o.ServerName, o.TLSOnly, o.Protocols, o.Ciphers, o.Revocation = "", true, false, false, false
 	o.sent, o.sender = true, netip.Addr{}
 	if from, err := netip.ParseAddrPort(address); err == nil {
 		o.sender = from.Addr().Unmap()

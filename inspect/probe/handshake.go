@@ -77,20 +77,6 @@ func isOutdated(err error) bool {
 // anyVersion offers all versions that there are.
 const anyVersion = 0xffff
 
-// protocols finds out which versions the server takes, with a connection each.
-func (o Options) protocols(ctx context.Context, t Target, serverName string) (all []Protocol) {
-	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13} {
-		h := o.shakeOnce(ctx, t, serverName, version)
-		h.close()
-		p := Protocol{Version: versionName(version), Accepted: h.err == nil || len(h.certs) > 0}
-		if !p.Accepted {
-			p.Error = printable(h.err)
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
 func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, version uint16) *handshake {
 	h := &handshake{tickets: new(ticketCache), permissive: version != 0, version: version}
 	raw, address, err := o.dial(ctx, t)

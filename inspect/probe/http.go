@@ -78,6 +78,8 @@ type trail struct {
 	at *url.URL
 	// hops are the redirects, as they are shown.
 	hops []string
+	// trusted is true when Go's clients trust all hosts on it.
+	trusted bool
 }
 
 func (t trail) last() string { return shownURL(t.at) }
@@ -87,6 +89,8 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	// trusted is true when Go's clients trust who gave it.
+	trusted bool
 }
 
 // misbehaviour is an error with the verdict that follows.
@@ -112,10 +116,12 @@ func statusOf(err error) Status {
 // fetch asks, and follows redirects. Where there is an error, the answer is as
 // much of it as came.
 func (v *visit) fetch(c call) (a answer, way trail, err error) {
-	way.at = c.url
+	way.at, way.trusted = c.url, true
 	seen := []string{c.url.String()}
 	for {
-		if a, err = v.ask(c, way.at); err != nil {
+		a, err = v.ask(c, way.at)
+		way.trusted = way.trusted && a.trusted
+		if err != nil {
 			return a, way, err
 		}
 		next, err := redirection(a, way.at)
@@ -199,7 +205,9 @@ func (v *visit) ask(c call, u *url.URL) (answer, error) {
 	if authorization != "" {
 		request.Header.Set("Authorization", authorization)
 	}
-	return exchange(request, h, c.limit)
+	a, err := exchange(request, h, c.limit)
+	a.trusted = trusted
+	return a, err
 }
 
 // connect opens a connection to the host of u and judges it. A host that was

@@ -149,8 +149,9 @@ func (v *visit) manifest(reference string) (m manifest, mediaType, digest string
 		url: v.base.JoinPath("v2", v.t.Repository, "manifests", reference), limit: maxManifest, role: "manifest redirect",
 		accept: strings.Join([]string{typeOCIIndex, typeList, typeOCIManifest, typeManifest}, ", "),
 	}
-	a, _, err := v.fetch(ask)
+	a, way, err := v.fetch(ask)
 	if c := bestChallenge(a.header.Values("WWW-Authenticate")); err == nil && a.status == http.StatusUnauthorized && c != nil && v.authorization == "" {
+		v.trusted = v.trusted && way.trusted
 		if err := v.authorize(c); err != nil {
 			return m, "", "", unusable("%v", err)
 		}

@@ -411,6 +411,30 @@ func TestLogin(t *testing.T) {
 		assert.Equal(t, "trusted, but the login fails", r.Verdict)
 		assert.Contains(t, r.Cause, "the registry does not take it: 401 Unauthorized")
 	})
+	// Who is not trusted may not say where to log in, not even by a realm that is.
+	t.Run("on the way to the challenge, somebody is not trusted", func(t *testing.T) {
+		thief := &tokens{token: "t0ken"}
+		realm := website(t, &leaf, thief.ServeHTTP)
+		between := website(t, &wrong, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+`/token",service="shop"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		})
+		for _, path := range []string{"/v2/", "/v2/team/app/manifests/1.2"} {
+			thief.heard = nil
+			address := website(t, &leaf, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == path {
+					http.Redirect(w, r, between+"/", http.StatusFound)
+				}
+			})
+			r := ask(t, strings.TrimPrefix(address, "https://")+"/team/app:1.2", Options{Trusted: trust(root), Credentials: as(user)})
+			assert.Equal(t, Refused, r.Status)
+			assert.NotEmpty(t, thief.heard)
+			for _, heard := range thief.heard {
+				assert.NotContains(t, heard, "Basic", "%s: the password was stolen", path)
+				assert.NotContains(t, heard, "user")
+			}
+		}
+	})
 	t.Run("nobody knows the password", func(t *testing.T) {
 		s := &shop{basic: "user:sesame", challenge: `Basic realm="shop"`}
 		r := ask(t, strings.TrimPrefix(website(t, &leaf, s.ServeHTTP), "https://")+"/team/app:1.2", Options{

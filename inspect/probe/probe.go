@@ -53,6 +53,10 @@ type Options struct {
 	TLSOnly bool
 	// Protocols finds out which versions of TLS the server takes.
 	Protocols bool
+	// Revocation asks those whom the certificates name whether they are revoked.
+	Revocation bool
+	// Ciphers finds out which cipher suites, version by version.
+	Ciphers bool
 	// WarnDays and FailDays are how many days a certificate should still be
 	// valid; 0: until now is enough.
 	WarnDays, FailDays int
@@ -134,10 +138,15 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 			r.refuseClient(err)
 		}
 	}
-	if o.Protocols && h.dialed {
+	if o.Revocation {
+		r.Revocation = o.revocation(ctx, &r, h.state.OCSPResponse)
+	}
+	if (o.Protocols || o.Ciphers) && h.dialed {
+		h.close() // some servers serve one after the other
 		r.Protocols = o.protocols(ctx, t, r.Host)
 	}
 	r.conclude(h, o)
+	r.revoked()
 	return r, h
 }
 

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,7 +26,7 @@ import (
 type made struct {
 	der  []byte
 	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	key  crypto.Signer
 }
 
 var (
@@ -38,6 +39,11 @@ func issue(t testing.TB, parent *made, change func(*x509.Certificate)) made {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
+	return issueFor(t, key, parent, change)
+}
+
+func issueFor(t testing.TB, key crypto.Signer, parent *made, change func(*x509.Certificate)) made {
+	t.Helper()
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<60))
 	require.NoError(t, err)
 	template := &x509.Certificate{

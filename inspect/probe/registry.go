@@ -73,6 +73,9 @@ func (r *Result) askRegistry(ctx context.Context, h *handshake, t Target, o Opti
 	case o.Login && err == nil:
 		v.logIn()
 	}
+	if o.Login && r.Registry.Challenge == nil && r.Registry.Login == nil {
+		r.Registry.Login = &Login{SentTo: []string{}, OK: true}
+	}
 }
 
 // ping sends GET /v2/ and notes what comes. It is false when no answer does.
@@ -80,7 +83,7 @@ func (v *visit) ping(h *handshake) bool {
 	g := v.r.Registry
 	a, trail, err := v.fetch(call{url: v.base.JoinPath("v2/"), limit: maxBody, role: "redirect"})
 	v.r.noteTicket(h)
-	g.URL, g.Redirects = trail.last(), trail.hops
+	g.URL, g.Redirects, v.trusted = trail.last(), trail.hops, v.trusted && trail.trusted
 	if err != nil {
 		g.Error, g.status = printable(err), statusOf(err)
 		if h.asked != nil && isRemoteAlert(err) && len(g.Redirects) == 0 {
@@ -185,6 +188,9 @@ func (r *Result) plain(ctx context.Context, t Target, o Options) {
 	r.Registry = &Registry{URL: at.String()}
 	r.Registry.read(a)
 	r.Status, r.Verdict = NotTLS, "plain HTTP: nothing is encrypted, and nobody knows who answers"
+	if t.Repository != "" {
+		r.Image = &Image{Name: t.image(), Error: "not asked for without TLS", status: NotTLS}
+	}
 	r.Cause = "Go's clients take such a registry only where their configuration says so for its host"
 	r.Fix = "crpki gen --" + r.nameFlag() + " " + r.Host + ", then give the server its certificate and key"
 }
@@ -205,5 +211,5 @@ func getPlain(conn net.Conn, u *url.URL) (a answer, first []byte, err error) {
 		return a, first, err
 	}
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	return answer{response.StatusCode, response.Header, body}, first, nil
+	return answer{status: response.StatusCode, header: response.Header, body: body}, first, nil
 }

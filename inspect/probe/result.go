@@ -18,7 +18,8 @@ import (
 // Status is the verdict in one word.
 type Status string
 
-// Statuses. Warning: trusted, but soon no more.
+// Statuses. Warning: trusted, but soon no more. Withdrawn: trusted by clients,
+// who do not ask, and revoked by its CA.
 const (
 	Trusted     Status = "trusted"
 	Warning     Status = "warning"
@@ -26,7 +27,8 @@ const (
 	NotTLS      Status = "not-tls"
 	Unreachable Status = "unreachable"
 	// Unusable: the TLS is right, and still no client can pull.
-	Unusable Status = "unusable"
+	Unusable  Status = "unusable"
+	Withdrawn Status = "revoked"
 )
 
 // Result is all that is shown of one target. Its JSON form is documented and
@@ -57,6 +59,8 @@ type Result struct {
 	// Faults are those of the chain as served.
 	Faults []Fault `json:"faults,omitempty"`
 
+	// Revocation is what the CAs say of their certificates, when that was asked.
+	Revocation []Revocation `json:"revocation,omitempty"`
 	// Protocols are the versions of TLS that were tried one by one.
 	Protocols []Protocol `json:"protocols,omitempty"`
 	// Registry is the answer to GET /v2/.
@@ -98,13 +102,6 @@ type TLS struct {
 	Outdated bool `json:"outdated,omitempty"`
 }
 
-// Protocol is one version of TLS, offered alone with every cipher that there is.
-type Protocol struct {
-	Version  string `json:"version"`
-	Accepted bool   `json:"accepted"`
-	Error    string `json:"error,omitempty"`
-}
-
 // ClientRequest is the server's request for a client certificate.
 type ClientRequest struct {
 	// CAs are the subjects of the authorities that it takes; none: it does not say.
@@ -114,7 +111,12 @@ type ClientRequest struct {
 	NotShown string `json:"notShown,omitempty"`
 	// Refused is what the server said to the certificate, or to none.
 	Refused string `json:"refused,omitempty"`
+
+	raw [][]byte
 }
+
+// RawCAs are the names of CAs as DER.
+func (r ClientRequest) RawCAs() [][]byte { return r.raw }
 
 // GoVerdict is what Go's clients say.
 type GoVerdict struct {
@@ -181,7 +183,7 @@ func (r *Result) describe(h *handshake) {
 		r.TLS.SessionTicket = &given
 	}
 	if h.asked != nil {
-		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs), NotShown: printable(h.notShown)}
+		r.TLS.ClientCertificate = &ClientRequest{CAs: distinguishedNames(h.asked.AcceptableCAs), NotShown: printable(h.notShown), raw: h.asked.AcceptableCAs}
 	}
 }
 

@@ -147,6 +147,9 @@ func (t *Target) SetImage(text string) error {
 	if !isImagePart(repository, "abcdefghijklmnopqrstuvwxyz0123456789._-/") || !isImagePart(reference, referenceCharacters) {
 		return errors.New("not an image reference: HOST/NAME:TAG, the name in lower case")
 	}
+	if strings.HasPrefix(reference, "sha256:") && !isDigest(reference) {
+		return errors.New("not a digest: sha256: is followed by 64 hexadecimal digits")
+	}
 	t.Repository, t.Reference = repository, reference
 	if t.Host == "docker.io" || t.Host == "index.docker.io" { // clients know better
 		t.Host = dockerHub

@@ -55,6 +55,7 @@ const (
 	recordHandshake   = 22
 	recordApplication = 23
 
+	messageClientHello = 1
 	messageServerHello = 2
 	messageCertificate = 11
 )

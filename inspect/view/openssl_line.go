@@ -7,3 +7,7 @@ func OpenSSLName(der []byte) string {
 	p.name(der)
 	return p.String()
 }
+
+// OpenSSLObject gives OpenSSL's short name of an object, such as "RSA-SHA256", or
+// the OID itself.
+func OpenSSLObject(oid string) string { return shortName(oid) }

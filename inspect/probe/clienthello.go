@@ -1,0 +1,161 @@
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// clientHello is the first message of a client that goes no further: by the
+// answer, a server says which version and suite it takes. crypto/tls offers
+// neither old suites nor a choice among those of TLS 1.3.
+type clientHello struct {
+	// version is the only one that is offered.
+	version    uint16
+	suites     []uint16
+	serverName string
+}
+
+// Extensions (RFC 8446, 4.2; RFC 8422, 5.1.2; RFC 5746).
+const (
+	extensionServerName          = 0
+	extensionGroups              = 10
+	extensionPointFormats        = 11
+	extensionSignatureAlgorithms = 13
+	extensionMasterSecret        = 23
+	extensionVersions            = 43
+	extensionKeyShare            = 51
+	extensionRenegotiation       = 0xff01
+)
+
+// marshal gives the record (RFC 8446, 4.1.2; RFC 5246, 7.4.1.2).
+func (h clientHello) marshal() []byte {
+	var b cryptobyte.Builder
+	b.AddUint8(recordHandshake)
+	b.AddUint16(tls.VersionTLS10) // for servers that look at it (RFC 8446, 5.1)
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+		b.AddUint8(messageClientHello)
+		b.AddUint24LengthPrefixed(h.body)
+	})
+	return b.BytesOrPanic()
+}
+
+func (h clientHello) body(b *cryptobyte.Builder) {
+	var random [64]byte
+	rand.Read(random[:])
+	b.AddUint16(min(h.version, tls.VersionTLS12))
+	b.AddBytes(random[:32])
+	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(random[32:]) })
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+		for _, s := range h.suites {
+			b.AddUint16(s)
+		}
+	})
+	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddUint8(0) }) // no compression
+	b.AddUint16LengthPrefixed(h.extensions)
+}
+
+func (h clientHello) extensions(b *cryptobyte.Builder) {
+	add := func(kind uint16, content func(b *cryptobyte.Builder)) {
+		b.AddUint16(kind)
+		b.AddUint16LengthPrefixed(content)
+	}
+	list := func(values ...uint16) func(b *cryptobyte.Builder) {
+		return func(b *cryptobyte.Builder) {
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+				for _, v := range values {
+					b.AddUint16(v)
+				}
+			})
+		}
+	}
+	if _, err := netip.ParseAddr(h.serverName); err != nil && h.serverName != "" {
+		add(extensionServerName, func(b *cryptobyte.Builder) {
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+				b.AddUint8(0) // host_name
+				b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(h.serverName)) })
+			})
+		})
+	}
+	// x25519, P-256, P-384, P-521, x448, P-224, P-192, brainpool, ffdhe2048 to 8192.
+	add(extensionGroups, list(29, 23, 24, 25, 30, 21, 19, 26, 27, 28, 256, 257, 258, 259, 260))
+	add(extensionPointFormats, func(b *cryptobyte.Builder) {
+		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddUint8(0) })
+	})
+	// ECDSA, Ed25519, Ed448, PSS, PKCS #1, and with SHA-224, SHA-1, MD5 and DSA.
+	add(extensionSignatureAlgorithms, list(0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a, 0x080b,
+		0x0401, 0x0501, 0x0601, 0x0301, 0x0303, 0x0203, 0x0201, 0x0101, 0x0202, 0x0302, 0x0402, 0x0502, 0x0602))
+	add(extensionMasterSecret, func(*cryptobyte.Builder) {})
+	if h.version < tls.VersionTLS13 {
+		add(extensionRenegotiation, func(b *cryptobyte.Builder) { b.AddUint8(0) })
+		return
+	}
+	add(extensionVersions, func(b *cryptobyte.Builder) {
+		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddUint16(h.version) })
+	})
+	// Without a share, the server answers which it would like, and with which
+	// suite: a HelloRetryRequest, which costs neither side a computation.
+	add(extensionKeyShare, func(b *cryptobyte.Builder) { b.AddUint16(0) })
+}
+
+// maxServerHello bounds the records that are read for a ServerHello.
+const maxServerHello = 4
+
+// send gives the ServerHello, or the error in the words of crypto/tls.
+func (h clientHello) send(conn net.Conn) (answer hello, err error) {
+	if _, err := conn.Write(h.marshal()); err != nil {
+		return answer, err
+	}
+	var received []byte
+	for range maxServerHello {
+		var header [5]byte
+		if _, err := io.ReadFull(conn, header[:]); err != nil {
+			return answer, err
+		}
+		payload := make([]byte, int(header[3])<<8|int(header[4]))
+		if header[0] != recordHandshake && header[0] != recordAlert || header[1] != 3 {
+			return answer, errors.New("tls: first record does not look like a TLS handshake")
+		}
+		if _, err := io.ReadFull(conn, payload); err != nil {
+			return answer, err
+		}
+		if header[0] == recordAlert {
+			if len(payload) == 2 && payload[0] == 1 && payload[1] != 0 { // a warning, e.g. unrecognized_name
+				continue
+			}
+			if len(payload) != 2 {
+				return answer, errors.New("tls: an alert that is none")
+			}
+			return answer, fmt.Errorf("remote error: %w", tls.AlertError(payload[1]))
+		}
+		received = append(append(received, header[:]...), payload...)
+		if answer = readHello(received, nil); answer.version != 0 {
+			return answer, nil
+		}
+	}
+	return answer, errors.New("tls: no ServerHello")
+}
+
+// ask sends a hello over a connection of its own.
+func (o Options) ask(ctx context.Context, t Target, h clientHello) (hello, error) {
+	conn, _, err := o.dial(ctx, t)
+	if err != nil {
+		return hello{}, err
+	}
+	defer conn.Close()
+	deadline := time.Now().Add(o.Timeouts.Handshake)
+	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
+		deadline = end
+	}
+	conn.SetDeadline(deadline)
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	return h.send(conn)
+}
