@@ -40,6 +40,7 @@ func commands(e *env) []*cli.Command {
 		secretCommand(e),
 		pullSecretCommand(e),
 		explainCommand(e),
+		triageCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),
