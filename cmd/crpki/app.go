@@ -41,6 +41,7 @@ func commands(e *env) []*cli.Command {
 		valuesCommand(e),
 		preflightCommand(e),
 		explainCommand(e),
+		triageCommand(e),
 		versionCommand(e),
 		completionCommand(e),
 		manCommand(e),

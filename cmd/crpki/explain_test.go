@@ -15,7 +15,7 @@ import (
 )
 
 // later are commands that explanations name and that are not here yet.
-var later = []string{"trust", "triage", "preflight"}
+var later = []string{"trust"}
 
 // What an explanation says to run can be typed, whatever the message put into
 // it.

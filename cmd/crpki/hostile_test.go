@@ -233,6 +233,7 @@ var hostileUses = []string{
 	"secret registry-tls --from certs --apply --kubeconfig BAD",
 	"secret get infra/registry-tls --kubeconfig BAD",
 	"secret list --kubeconfig BAD",
+	"triage --kubeconfig BAD",
 	"pull-secret registry-pull --docker-config BAD",
 	"pull-secret registry-pull --registry reg --username puller --password-file BAD",
 	"pull-secret registry-pull --registry reg --username puller --password-file secret --apply --kubeconfig BAD",

@@ -209,6 +209,9 @@ printf 'apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: 
 			if strings.HasPrefix(line, "crpki probe ") {
 				continue // tests dial loopback alone: what probe does is in probe_*.txtar
 			}
+			if strings.HasPrefix(line, "crpki triage ") {
+				continue // fixtures/kube runs it
+			}
 			if strings.HasPrefix(line, "crpki preflight ") {
 				continue // TestPreflightInARealCluster runs them
 			}

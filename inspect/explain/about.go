@@ -152,14 +152,14 @@ func (e Explanation) Meaning() string {
 func (e Explanation) Next() string {
 	host, image := e.Host, e.Image
 	if e.Role == ProxyHop {
-		host = registryOf(image)
+		host = RegistryOf(image)
 	}
 	switch hostOnly(host) {
 	case "docker.io", "index.docker.io":
 		host = "registry-1.docker.io"
 	}
 	ref := image
-	if e.Role != Registry || registryOf(image) != host {
+	if e.Role != Registry || RegistryOf(image) != host {
 		ref = host
 	}
 	if host == "" {

@@ -404,7 +404,7 @@ func (f *findings) others(e *Explanation, at span, clean []byte, refs []referenc
 		if r.strength != sure || r.Cause == e.Cause || where.host == own.host || where.from > hit.from {
 			continue
 		}
-		also = appendFailure(also, Failure{r.Cause, r.Detail, where.host, roleOf(*where, clean, registryOf(e.Image))})
+		also = appendFailure(also, Failure{r.Cause, r.Detail, where.host, roleOf(*where, clean, RegistryOf(e.Image))})
 	}
 	return also
 }

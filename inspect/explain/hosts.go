@@ -381,8 +381,8 @@ func imageAt(text []byte, sure bool) string {
 	return ""
 }
 
-// registryOf is the registry in an image's name, as Docker reads it.
-func registryOf(image string) string {
+// RegistryOf is the registry in an image's name, as Docker reads it.
+func RegistryOf(image string) string {
 	first, _, slash := strings.Cut(image, "/")
 	if slash && (strings.ContainsAny(first, ".:<") || first == "localhost") {
 		return first
@@ -397,7 +397,7 @@ func registryOf(image string) string {
 // words that tell of the failure, else the nearest behind, else what words name,
 // else the registry of the image.
 func (e *Explanation) locate(clean []byte, refs []reference, at span) {
-	own := registryOf(e.Image)
+	own := RegistryOf(e.Image)
 	if e.Cause == Proxy {
 		for _, r := range refs {
 			if r.role == ProxyHop {

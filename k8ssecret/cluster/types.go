@@ -136,6 +136,7 @@ type ObjectReference struct {
 	Kind      string `json:"kind,omitempty"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
+	UID       string `json:"uid,omitempty"`
 	FieldPath string `json:"fieldPath,omitempty"`
 }
 
