@@ -33,7 +33,6 @@ var layers = map[string][]string{
 	"inspect/report":  {"inspect"},
 	"inspect/probe":   {"inspect/verify", "pki", "pki/lenient"},
 	"inspect/explain": nil,
-	"inspect/trust":   {"inspect/verify", "pki"},
 	"inspect/trust":   {"inspect/verify", "k8ssecret/yamltree", "pki"},
 
 	"k8ssecret":               {"k8ssecret/internal/tree", "pki", "pki/format", "pki/nearest"},
