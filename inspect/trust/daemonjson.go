@@ -33,6 +33,8 @@ type dockerConf struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// needs is what crpki did not read, for its size or kind.
+	needs string
 	// insecureLint is told of the registries that it is about.
 	insecureLint []Mistake
 }
@@ -83,6 +85,9 @@ func (n *Node) loadDockerConf(major int) *dockerConf {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		c.steps = append(c.steps, Step{Place: Place{File: c.file}, Why: "is not there"})
+	case notReadHere(err):
+		c.needs = notRead(c.file, err)
+		c.steps = append(c.steps, Step{Place: Place{File: c.file}, Why: reason(err)})
 	case err != nil:
 		c.refuse(Place{File: c.file}, c.unable(err.Error()))
 	default:

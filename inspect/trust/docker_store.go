@@ -79,6 +79,10 @@ func (c docker) buildkitCerts(n *Node, d *Decision, e *Endpoint, dir string) *Fa
 			return &Failure{Text: "unable to get system cert pool: " + e.System.Err.Error()}
 		}
 		ca := n.CAFile(file)
+		if notReadHere(ca.Err) {
+			d.Needs = notRead(file, ca.Err)
+			continue
+		}
 		if ca.Err != nil {
 			return &Failure{Text: fmt.Sprintf("failed to read %s: %v", file, ca.Err), Place: Place{File: file}}
 		}

@@ -26,6 +26,8 @@ type registriesConf struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// needs is what crpki did not read, for its size or kind.
+	needs string
 }
 
 // registryEntry is one [[registry]].
@@ -273,6 +275,11 @@ func (r *registriesConf) load(n *Node, v imageVersion, file string, dropIn, opti
 	if errors.Is(err, fs.ErrNotExist) && optional {
 		r.steps = append(r.steps, Step{Place: Place{File: file}, Why: "is not there"})
 		return false
+	}
+	if notReadHere(err) {
+		r.needs = notRead(file, err)
+		r.steps = append(r.steps, Step{Place: Place{File: file}, Why: reason(err)})
+		return true
 	}
 	line := 0
 	if err == nil {
