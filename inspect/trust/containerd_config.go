@@ -197,6 +197,9 @@ func (c *daemonConfig) fails(text string, at Place) *Failure {
 
 func (c *daemonConfig) loadFile(n *Node, name string) (imports []string, failure *Failure) {
 	text, err := n.ReadFile(name)
+	if err == nil && len(text) > maxTOML {
+		return nil, c.fails(name+" "+ErrTooLarge.Error(), Place{File: name})
+	}
 	if err != nil {
 		if !c.release.from(2, 0, 0) {
 			return nil, c.fails(fmt.Sprintf("failed to load TOML: %s: %v", name, err), Place{File: name})

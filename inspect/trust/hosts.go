@@ -71,6 +71,8 @@ func (l hostsLookup) readFolder(d *Decision, dir string) (hostsFound, *Failure) 
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return found, fail(err, file)
+	case len(text) > maxTOML:
+		return found, fail(fmt.Errorf("%s %w", file, ErrTooLarge), file)
 	case len(text) == 0:
 		return l.dockerFiles(d, found)
 	}
