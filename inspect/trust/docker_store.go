@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -181,10 +182,16 @@ func (docker) merge(n *Node, d *Decision, conf *dockerConf) {
 	}
 }
 
-// storeWords tells the first endpoint's error, as containerd's resolver does.
+// storeWords tells the first endpoint's error, as containerd's resolver does, or
+// that of the first that answered.
 func (docker) storeWords(r Reference) func([]Attempt) string {
 	return func(all []Attempt) string {
 		a := all[0]
+		if i := slices.IndexFunc(all, func(a Attempt) bool { return a.Status != 0 }); i >= 0 {
+			a = all[i]
+			return fmt.Sprintf("%sunknown: failed to resolve reference %q: unexpected status from HEAD request to %s: %d %s",
+				dockerSays, r, a.URL(manifestOf(a.Endpoint, r, r.Registry)), a.Status, http.StatusText(a.Status))
+		}
 		return fmt.Sprintf("%sfailed to resolve reference %q: failed to do request: Head %q: %s",
 			dockerSays, r, a.URL(manifestOf(a.Endpoint, r, r.Registry)), a.Error)
 	}
