@@ -123,7 +123,9 @@ func (c *dockerConf) refuse(place Place, text string) {
 // parseDaemonJSON reads daemon.json as dockerd does.
 func parseDaemonJSON(data []byte, major int, unit *Unit) (daemonJSON, *confError) {
 	var doc daemonJSON
-	fault := func(err error) (daemonJSON, *confError) { return doc, &confError{jsonLine(data, err), jsonText(err, major)} }
+	fault := func(err error) (daemonJSON, *confError) {
+		return doc, &confError{jsonLine(data, err), jsonText(err, major)}
+	}
 	unmarshal := func(v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }
 	if major >= 23 {
 		data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
