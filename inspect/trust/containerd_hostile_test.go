@@ -49,3 +49,21 @@ func TestContainerdHostileNodes(t *testing.T) {
 		})
 	}
 }
+
+// TestContainerdNotReadHere: what crpki does not read for its size or its kind
+// is not told as a failure of containerd's.
+func TestContainerdNotReadHere(t *testing.T) {
+	large := strings.Repeat("#\n", maxFile/2+1)
+	for name, files := range map[string]map[string]string{
+		"config.toml": {"/etc/containerd/config.toml": large},
+		"hosts.toml":  with(certsFolder+"hosts.toml", large),
+		"hosts":       with(certsFolder+"hosts.toml", strings.Repeat("a = 1\n", maxKeys+1)),
+		"ca.crt":      with(certsFolder+"ca.crt", large),
+		"a pair":      with(certsFolder+"c.cert", large),
+		"ca_file":     {"/etc/ca.pem": large, "/etc/containerd/config.toml": "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry.configs.\"reg.example:5000\".tls]\nca_file = \"/etc/ca.pem\"\n"},
+	} {
+		d := ContainerdItself().Decide(node(files), Installation{Version: "1.7.34"}, reference(t, testRegistry))[0]
+		assert.Nil(t, d.Failure, name)
+		assert.Contains(t, d.Needs, "what /etc/", name)
+	}
+}

@@ -61,9 +61,9 @@ const indexed = 6
 func (keys *tomlKeys) add(k tomlKey) {
 	switch {
 	case len(k.path) > maxPath:
-		keys.err = errors.New("its tables are nested too deep to be read here")
+		keys.err = fmt.Errorf("%w: tables in tables in tables", ErrTooMuch)
 	case len(keys.list) == maxKeys:
-		keys.err = errors.New("it has more keys than are read here")
+		keys.err = fmt.Errorf("%w: thousands of settings", ErrTooMuch)
 	}
 	if keys.err != nil {
 		return
