@@ -161,11 +161,29 @@ func (e *env) trustInstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.Close()
+	defer func() { n.Close() }()
 	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
 	changes, err := e.planInstall(c, n, ref, wanted, &out)
 	if err != nil {
 		return err
+	}
+	if !out.DryRun && len(changes) > 0 {
+		// What a killed run left is put in order before the last look.
+		paths := []string{recordPath(ref.Registry)}
+		for _, ch := range changes {
+			paths = append(paths, ch.Path)
+		}
+		if err := n.recover(paths); err != nil {
+			return err
+		}
+		n.Close()
+		if n, err = e.openFolder(c); err != nil {
+			return err
+		}
+		out.Cannot = nil
+		if changes, err = e.planInstall(c, n, ref, wanted, &out); err != nil {
+			return err
+		}
 	}
 	if err := e.applyInstall(n, ref, changes, &out); err != nil {
 		return err
@@ -347,6 +365,25 @@ func dropBackups(result emit.Result) {
 	}
 }
 
+// removeBackups removes those that runs left which were killed before they could.
+func removeBackups(host string) {
+	entries, _ := os.ReadDir(filepath.Dir(host))
+	for _, entry := range entries {
+		stamp, ok := strings.CutPrefix(entry.Name(), filepath.Base(host)+".bak-")
+		stamp, _, _ = strings.Cut(stamp, "-") // the second of one second is …Z-2
+		if _, err := time.Parse("20060102T150405Z", stamp); ok && err == nil {
+			os.Remove(filepath.Join(filepath.Dir(host), entry.Name()))
+		}
+	}
+}
+
+func pathsOf(changes []nodeChange) (paths []string) {
+	for _, ch := range changes {
+		paths = append(paths, ch.Path)
+	}
+	return paths
+}
+
 func appendNew(all []string, more ...string) []string {
 	for _, m := range more {
 		if m != "" && !slices.Contains(all, m) {
@@ -442,6 +479,60 @@ func (n *node) place(name string) (string, error) {
 	}
 }
 
+// recover puts in order what a killed run left where the files are.
+func (n *node) recover(paths []string) error {
+	var done []string
+	for _, name := range paths {
+		host, err := n.place(name)
+		if err != nil {
+			return err
+		}
+		dir := filepath.Dir(host)
+		for _, err := os.Stat(dir); err != nil && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+			dir = filepath.Dir(dir)
+		}
+		for _, d := range []string{dir, filepath.Dir(dir)} {
+			if slices.Contains(done, d) || !strings.HasPrefix(d, filepath.Clean(n.root)) {
+				continue
+			}
+			done = append(done, d)
+			if err := emit.Recover(d); err != nil {
+				return placeHint(usageErrorf("%w", err))
+			}
+		}
+	}
+	return nil
+}
+
+// recovered is the node again, once that is done for all that is in the record.
+func (e *env) recovered(c *cli.Context, n *node, ref trust.Reference) (*node, error) {
+	paths := []string{recordPath(ref.Registry)}
+	if err := n.recover(paths); err != nil {
+		return n, err
+	}
+	again, err := e.openFolder(c)
+	if err != nil {
+		return n, err
+	}
+	n.Close()
+	_, r, err := again.readRecord(ref.Registry)
+	if err != nil || len(r.Changes) == 0 {
+		return again, err
+	}
+	for _, ch := range r.Changes {
+		paths = append(paths, ch.Path)
+	}
+	if err := again.recover(paths); err != nil {
+		return again, err
+	}
+	n, err = e.openFolder(c)
+	if err != nil {
+		return again, err
+	}
+	again.Close()
+	return n, nil
+}
+
 // recordPath names the record of a registry.
 func recordPath(registry string) string {
 	return path.Join(recordDir, strings.NewReplacer("/", "_", "\\", "_").Replace(registry)+".json")
@@ -470,7 +561,12 @@ const contextLines = 2
 func (n *node) changeOf(ch trust.Change, before []byte, created bool) nodeChange {
 	c := nodeChange{Path: ch.Path, Created: created, SHA256: sum(ch.Data), Run: ch.Run, Restart: ch.Restart}
 	if created {
-		for dir := path.Dir(ch.Path); dir != "/" && !n.Exists(dir); dir = path.Dir(dir) {
+		// An empty folder is what a killed run left: it goes with the others.
+		for dir, below := path.Dir(ch.Path), ""; dir != "/"; dir, below = path.Dir(dir), path.Base(dir) {
+			entries, err := n.ReadDir(dir)
+			if err == nil && (len(entries) > 1 || len(entries) == 1 && entries[0].Name() != below) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
 			c.Dirs = append([]string{dir}, c.Dirs...)
 		}
 		return c
@@ -502,7 +598,8 @@ func (c nodeChange) undo(now []byte) (was []byte, ok bool) {
 	if added != "" && strings.Count(text, added) == 1 {
 		return []byte(strings.Replace(text, added, removed, 1)), true
 	}
-	return now, false
+	// A run that was killed had undone it already.
+	return now, c.Removed != "" && strings.Contains(text, c.Removed) || text == ""
 }
 
 // trimLines takes lines off the beginning and the end.
@@ -576,12 +673,17 @@ func (e *env) trustUninstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	defer n.Close()
+	defer func() { n.Close() }()
+	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
+	if !out.DryRun {
+		if n, err = e.recovered(c, n, ref); err != nil {
+			return err
+		}
+	}
 	name, r, err := n.readRecord(ref.Registry)
 	if err != nil {
 		return err
 	}
-	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
 	if len(r.Changes) == 0 {
 		return withHint(usageErrorf("%s: nothing was installed for it by crpki trust install", ref.Registry), "crpki trust list shows what the node has")
 	}
@@ -690,9 +792,10 @@ func (u *undoing) apply(e *env, r record, recordName string) error {
 		if err := os.Remove(host); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return usageErrorf("remove %s: %w", host, pathCause(err))
 		}
-		leftovers, _ := filepath.Glob(host + ".bak-*") // of a run that was killed
-		for _, l := range leftovers {
-			os.Remove(l)
+	}
+	for _, name := range append(pathsOf(r.Changes), recordName) {
+		if host, err := u.place(name); err == nil {
+			removeBackups(host)
 		}
 	}
 	for _, ch := range slices.Backward(r.Changes) {

@@ -83,7 +83,7 @@ func byRelease(i Installation, decide func(release) Decision) []Decision {
 	}
 	for k := range all {
 		if len(all) > 1 {
-			all[k].Versions, all[k].Needs = linesText(lines[k]), "the version of containerd"
+			all[k].Versions, all[k].Needs = linesText(lines[k]), cmp.Or(all[k].Needs, "the version of containerd")
 		}
 	}
 	return all
@@ -128,6 +128,7 @@ func (c Containerd) env(n *Node) Env {
 func (c Containerd) decide(n *Node, r release, d *Decision) {
 	config := containerdConfig(n, r, c.mainConfig(n))
 	config.explain(d)
+	d.Needs = config.needs
 	p := puller{release: r, ref: d.Reference, system: n.SystemPool(c.env(n)), node: n}
 	d.Mistakes = append(d.Mistakes, config.mistakes(n, d.Reference)...)
 	if d.Failure = config.failure; d.Failure != nil {

@@ -114,6 +114,8 @@ type daemonConfig struct {
 	registry criRegistry
 	// failure keeps the daemon or its CRI plugin from starting.
 	failure *Failure
+	// needs is what crpki did not read, for its size or kind.
+	needs string
 }
 
 // serverConfig is what of config.toml matters here.
@@ -174,7 +176,8 @@ func (c *daemonConfig) load(n *Node) *Failure {
 			continue
 		}
 		if len(c.files) == maxConfigFiles {
-			return c.fails("imports more files than are read here", Place{File: c.main})
+			c.needs = notRead(c.main, ErrTooMuch)
+			break
 		}
 		imports, failure := c.loadFile(n, name)
 		if failure != nil {
@@ -197,6 +200,10 @@ func (c *daemonConfig) fails(text string, at Place) *Failure {
 
 func (c *daemonConfig) loadFile(n *Node, name string) (imports []string, failure *Failure) {
 	text, err := n.ReadFile(name)
+	if notReadHere(err) {
+		c.needs = notRead(name, err)
+		return nil, nil
+	}
 	if err != nil {
 		if !c.release.from(2, 0, 0) {
 			return nil, c.fails(fmt.Sprintf("failed to load TOML: %s: %v", name, err), Place{File: name})
@@ -209,6 +216,10 @@ func (c *daemonConfig) loadFile(n *Node, name string) (imports []string, failure
 	}
 	var s serverConfig
 	keys, err := decodeTOML(text, &s, !c.release.from(2, 0, 0))
+	if notReadHere(err) {
+		c.needs = notRead(name, err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, c.fails(asContainerd(c.decodeError(name, err)), Place{File: name, Line: lineOf(err)})
 	}
@@ -322,6 +333,10 @@ func (c *daemonConfig) resolveImports(n *Node, from string, imports []string) ([
 			continue
 		}
 		found, err := n.Glob(name)
+		if notReadHere(err) {
+			c.needs = notRead(name, err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -31,7 +31,7 @@ func (p puller) legacy(d *Decision, c *daemonConfig) {
 			e.Path = "/v2"
 		}
 		if tls := c.registry.configs[u.Host]; tls != nil {
-			if failure := p.legacyTLS(&e, *tls, text); failure != nil {
+			if failure := p.legacyTLS(d, &e, *tls, text); failure != nil {
 				d.Failure = failure
 				return
 			}
@@ -96,7 +96,7 @@ func defaultScheme(host string) string {
 }
 
 // legacyTLS loads what registry.configs."…".tls names. Only containerd 1 does.
-func (p puller) legacyTLS(e *Endpoint, t criTLS, endpoint string) *Failure {
+func (p puller) legacyTLS(d *Decision, e *Endpoint, t criTLS, endpoint string) *Failure {
 	fails := func(file, format string, args ...any) *Failure {
 		return &Failure{Text: fmt.Sprintf("get TLSConfig for registry %q: ", endpoint) + fmt.Sprintf(format, args...), Place: Place{File: file}}
 	}
@@ -108,22 +108,30 @@ func (p puller) legacyTLS(e *Endpoint, t criTLS, endpoint string) *Failure {
 		return fails(at, "key file %q was specified, but no corresponding cert file was specified", t.KeyFile)
 	case t.CertFile != "":
 		pair := p.node.KeyPair(t.CertFile, t.KeyFile)
+		if notReadHere(pair.Err) {
+			d.Needs = notRead(pair.ErrFile, pair.Err)
+			break
+		}
 		if pair.Err != nil {
 			return fails(t.CertFile, "failed to load cert file: %v", pair.Err)
 		}
 		e.ClientCerts = append(e.ClientCerts, pair.ClientCert)
 	}
+	e.SkipVerify = t.InsecureSkipVerify
 	if t.CAFile != "" {
 		if p.system.Err != nil {
 			return fails(t.CAFile, "failed to get system cert pool: %v", p.system.Err)
 		}
 		ca := p.node.CAFile(t.CAFile)
+		if notReadHere(ca.Err) {
+			d.Needs = notRead(t.CAFile, ca.Err)
+			return nil
+		}
 		if ca.Err != nil {
 			return fails(t.CAFile, "failed to load CA file: %v", ca.Err)
 		}
 		e.CAs = append(e.CAs, ca.Anchors...)
 	}
-	e.SkipVerify = t.InsecureSkipVerify
 	return nil
 }
 

@@ -43,13 +43,31 @@ type tomlKeys struct {
 	list []tomlKey
 	// first is the first key at or below a path of up to indexed parts.
 	first map[string]int
+	// err is set when there is more than is read here.
+	err error
 }
+
+// maxPath bounds how deep tables may lie in one another, maxKeys how many keys
+// there may be: the parser's time grows with their square.
+const (
+	maxPath = 64
+	maxKeys = 4000
+)
 
 // indexed is the longest path that is looked up often: plugins, a plugin,
 // registry, configs, a name, tls.
 const indexed = 6
 
 func (keys *tomlKeys) add(k tomlKey) {
+	switch {
+	case len(k.path) > maxPath:
+		keys.err = fmt.Errorf("%w: tables in tables in tables", ErrTooMuch)
+	case len(keys.list) == maxKeys:
+		keys.err = fmt.Errorf("%w: thousands of settings", ErrTooMuch)
+	}
+	if keys.err != nil {
+		return
+	}
 	if keys.first == nil {
 		keys.first = map[string]int{}
 	}
@@ -86,15 +104,24 @@ func (keys tomlKeys) line(path ...string) int {
 	return k.line
 }
 
+// maxTOML bounds files of settings: those of nodes have some kilobytes.
+const maxTOML = 512 << 10
+
 // decodeTOML decodes text into v, a pointer to a struct, and gives its keys. With
 // v1 it does so as go-toml v1.
 func decodeTOML(text []byte, v any, v1 bool) (tomlKeys, error) {
+	if len(text) > maxTOML {
+		return tomlKeys{}, &tomlError{err: ErrTooLarge}
+	}
 	if v1 {
 		text = tomlV1Dialect(text)
 	} else if line := newerTOML(text); line > 0 {
 		return keysOf(text), &tomlError{line: line, err: errors.New("toml: this is of TOML 1.1, containerd reads 1.0")}
 	}
 	keys := keysOf(text)
+	if keys.err != nil {
+		return keys, &tomlError{err: keys.err}
+	}
 	if !v1 {
 		return keys, withLine(toml.Unmarshal(text, v))
 	}
@@ -209,14 +236,18 @@ func tomlV1Dialect(text []byte) []byte {
 // the escapes \e and \x. It is 0 when there is none.
 func newerTOML(text []byte) int {
 	var (
-		open  []byte // of { and [
-		line  = 1
-		comma bool
-		s     = string(text)
+		open    []byte // of { and [
+		line    = 1
+		comma   bool
+		comment bool
+		s       = string(text)
 	)
 	for len(s) > 0 {
 		c := s[0]
 		switch {
+		case comment && c != '\n':
+			s = s[1:]
+			continue
 		case c == '"' || c == '\'':
 			body, rest, newer := tomlString(s)
 			if newer {
@@ -226,13 +257,12 @@ func newerTOML(text []byte) int {
 			s, comma = rest, false
 			continue
 		case c == '#':
-			_, s, _ = strings.Cut(s, "\n")
-			s = "\n" + s
-			continue
+			comment = true
 		case c == '\n':
 			if len(open) > 0 && open[len(open)-1] == '{' {
 				return line
 			}
+			comment = false
 			line++
 		case c == '{' || c == '[':
 			open = append(open, c)
@@ -277,7 +307,7 @@ func keysOf(text []byte) tomlKeys {
 	)
 	p.Reset(text)
 	at := lines{text: text, line: 1}
-	for p.NextExpression() {
+	for keys.err == nil && p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
@@ -316,7 +346,7 @@ func (l *lines) addKeyValue(keys *tomlKeys, table []string, e *unstable.Node) {
 	v := e.Value()
 	k.date = v.Kind == unstable.LocalDate
 	keys.add(k)
-	if v.Kind == unstable.InlineTable {
+	if v.Kind == unstable.InlineTable && keys.err == nil {
 		for it := v.Children(); it.Next(); {
 			if it.Node().Kind == unstable.KeyValue {
 				l.addKeyValue(keys, k.path, it.Node())
@@ -332,7 +362,9 @@ func (l *lines) key(e *unstable.Node) tomlKey {
 		if k.line == 0 {
 			k.line, k.column = l.at(int(n.Raw.Offset))
 		}
-		k.path = append(k.path, string(n.Data))
+		if k.path = append(k.path, string(n.Data)); len(k.path) > maxPath {
+			break
+		}
 	}
 	return k
 }

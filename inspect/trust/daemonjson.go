@@ -33,6 +33,8 @@ type dockerConf struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// needs is what crpki did not read, for its size or kind.
+	needs string
 	// insecureLint is told of the registries that it is about.
 	insecureLint []Mistake
 }
@@ -83,6 +85,9 @@ func (n *Node) loadDockerConf(major int) *dockerConf {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		c.steps = append(c.steps, Step{Place: Place{File: c.file}, Why: "is not there"})
+	case notReadHere(err):
+		c.needs = notRead(c.file, err)
+		c.steps = append(c.steps, Step{Place: Place{File: c.file}, Why: reason(err)})
 	case err != nil:
 		c.refuse(Place{File: c.file}, c.unable(err.Error()))
 	default:
@@ -118,7 +123,9 @@ func (c *dockerConf) refuse(place Place, text string) {
 // parseDaemonJSON reads daemon.json as dockerd does.
 func parseDaemonJSON(data []byte, major int, unit *Unit) (daemonJSON, *confError) {
 	var doc daemonJSON
-	fault := func(err error) (daemonJSON, *confError) { return doc, &confError{jsonLine(data, err), jsonText(err)} }
+	fault := func(err error) (daemonJSON, *confError) {
+		return doc, &confError{jsonLine(data, err), jsonText(err, major)}
+	}
 	unmarshal := func(v any) error { return json.NewDecoder(bytes.NewReader(data)).Decode(v) }
 	if major >= 23 {
 		data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
@@ -135,7 +142,7 @@ func parseDaemonJSON(data []byte, major int, unit *Unit) (daemonJSON, *confError
 	var unknown []string
 	flat := flattenJSON(all)
 	for key := range flat {
-		if !slices.Contains(dockerKeys(), key) {
+		if !slices.Contains(dockerKeys(), key) || key == "graph" && major >= 23 {
 			unknown = append(unknown, key)
 		}
 	}
@@ -213,7 +220,18 @@ func flattenJSON(all map[string]any) map[string]any {
 	return flat
 }
 
-func jsonText(err error) string { return strings.ReplaceAll(err.Error(), "daemonJSON.", "Config.") }
+// jsonText is the decoder's message with dockerd's names. Go tells the way to a
+// field through embedded structures since 1.24.
+func jsonText(err error, major int) string {
+	text := err.Error()
+	if major < 29 {
+		return strings.ReplaceAll(text, "daemonJSON.", "Config.")
+	}
+	for _, list := range []string{"insecure-registries", "registry-mirrors"} {
+		text = strings.ReplaceAll(text, "daemonJSON."+list, "Config.CommonConfig.ServiceOptions."+list)
+	}
+	return strings.ReplaceAll(text, "daemonJSON.", "Config.CommonConfig.")
+}
 
 func jsonLine(data []byte, err error) int {
 	offset := -1
@@ -294,27 +312,37 @@ func (c *dockerConf) failToStart(place Place, text string) {
 	}
 }
 
+// badMirror words a mirror that is refused, which newer releases find with the
+// configuration.
+func (c *dockerConf) badMirror(place Place, major int, text string) {
+	if major < 28 {
+		c.failToStart(place, text)
+	} else if c.failure == nil {
+		c.refuse(place, c.unable("merged configuration validation from file and command line flags failed: "+text))
+	}
+}
+
 func (c *dockerConf) addMirror(text string, place Place, major int) {
 	u, err := url.Parse(text)
 	scheme, _, hasScheme := strings.Cut(text, "://")
 	switch {
 	case major >= 28 && (!hasScheme || scheme == ""):
-		c.failToStart(place, fmt.Sprintf("invalid mirror: no scheme specified for %q: must use either 'https://' or 'http://'", text))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: no scheme specified for %q: must use either 'https://' or 'http://'", text))
 	case err != nil && major >= 23:
-		c.failToStart(place, fmt.Sprintf("invalid mirror: %q is not a valid URI: %v", text, err))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: %q is not a valid URI: %v", text, err))
 	case err != nil:
-		c.failToStart(place, fmt.Sprintf("invalid mirror: %q is not a valid URI", text))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: %q is not a valid URI", text))
 	case u.Scheme != "http" && u.Scheme != "https" && major >= 28:
-		c.failToStart(place, fmt.Sprintf("invalid mirror: unsupported scheme %q in %q: must use either 'https://' or 'http://'", u.Scheme, u))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: unsupported scheme %q in %q: must use either 'https://' or 'http://'", u.Scheme, u))
 	case u.Scheme != "http" && u.Scheme != "https":
-		c.failToStart(place, fmt.Sprintf("invalid mirror: unsupported scheme %q in %q", u.Scheme, u))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: unsupported scheme %q in %q", u.Scheme, u))
 	case major < 23 && (u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != ""):
-		c.failToStart(place, fmt.Sprintf("invalid mirror: path, query, or fragment at end of the URI %q", u))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: path, query, or fragment at end of the URI %q", u))
 	case u.RawQuery != "" || u.Fragment != "":
-		c.failToStart(place, fmt.Sprintf("invalid mirror: query or fragment at end of the URI %q", u))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: query or fragment at end of the URI %q", u))
 	case u.User != nil:
 		u.User = url.UserPassword(u.User.Username(), "xxxxx")
-		c.failToStart(place, fmt.Sprintf("invalid mirror: username/password not allowed in URI %q", u))
+		c.badMirror(place, major, fmt.Sprintf("invalid mirror: username/password not allowed in URI %q", u))
 	default:
 		for _, m := range c.mirrors {
 			if strings.TrimSuffix(m.url.String(), "/") == strings.TrimSuffix(u.String(), "/") {

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"path"
@@ -151,6 +152,7 @@ func (docker) certsBase(n *Node, conf *dockerConf) string {
 func (docker) begin(d *Decision, conf *dockerConf) bool {
 	d.Steps = append(d.Steps, conf.steps...)
 	d.Mistakes = append(d.Mistakes, conf.mistakes...)
+	d.Needs = conf.needs
 	if conf.failure != nil {
 		d.Failure = conf.failure
 	}
@@ -231,6 +233,7 @@ func (c docker) classicEndpoint(n *Node, d *Decision, conf *dockerConf, major in
 	certs := n.readCerts(path.Join(c.certsBase(n, conf), registry), style)
 	d.Steps = append(d.Steps, certs.steps...)
 	d.Mistakes = append(d.Mistakes, certs.mistakes...)
+	d.Needs = cmp.Or(d.Needs, certs.needs)
 	if len(certs.anchors) == 0 {
 		d.Mistakes = append(d.Mistakes, n.near(c.certsBase(n, conf), registry)...)
 	}

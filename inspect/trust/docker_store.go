@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -79,6 +80,10 @@ func (c docker) buildkitCerts(n *Node, d *Decision, e *Endpoint, dir string) *Fa
 			return &Failure{Text: "unable to get system cert pool: " + e.System.Err.Error()}
 		}
 		ca := n.CAFile(file)
+		if notReadHere(ca.Err) {
+			d.Needs = notRead(file, ca.Err)
+			continue
+		}
 		if ca.Err != nil {
 			return &Failure{Text: fmt.Sprintf("failed to read %s: %v", file, ca.Err), Place: Place{File: file}}
 		}
@@ -177,10 +182,16 @@ func (docker) merge(n *Node, d *Decision, conf *dockerConf) {
 	}
 }
 
-// storeWords tells the first endpoint's error, as containerd's resolver does.
+// storeWords tells the first endpoint's error, as containerd's resolver does, or
+// that of the first that answered.
 func (docker) storeWords(r Reference) func([]Attempt) string {
 	return func(all []Attempt) string {
 		a := all[0]
+		if i := slices.IndexFunc(all, func(a Attempt) bool { return a.Status != 0 }); i >= 0 {
+			a = all[i]
+			return fmt.Sprintf("%sunknown: failed to resolve reference %q: unexpected status from HEAD request to %s: %d %s",
+				dockerSays, r, a.URL(manifestOf(a.Endpoint, r, r.Registry)), a.Status, http.StatusText(a.Status))
+		}
 		return fmt.Sprintf("%sfailed to resolve reference %q: failed to do request: Head %q: %s",
 			dockerSays, r, a.URL(manifestOf(a.Endpoint, r, r.Registry)), a.Error)
 	}

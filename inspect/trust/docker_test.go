@@ -1,7 +1,9 @@
 package trust
 
 import (
+	"io/fs"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -174,4 +176,29 @@ func TestMistakesOfDirectories(t *testing.T) {
 			t.Fatalf("not among %+v", d.Mistakes)
 		})
 	}
+}
+
+// What crpki does not read for its size is not told as the runtime's failure.
+func TestNotReadHere(t *testing.T) {
+	large := fstest.MapFS{
+		"etc/docker/certs.d/reg.example:5000/ca.crt":     {Data: make([]byte, maxFile+1)},
+		"etc/containers/certs.d/reg.example:5000/ca.crt": {Mode: fs.ModeNamedPipe},
+		"home/registries.conf":                           {Data: make([]byte, maxFile+1)},
+	}
+	n := NewNode(large, NodeOptions{})
+	for _, run := range []Runtime{Docker, Podman} {
+		version, way := "28.5.2", dockerPull
+		if run == Podman {
+			version, way = "4.3.1", ""
+		}
+		d := decideOne(t, n, run, version, way)
+		assert.Nil(t, d.Failure)
+		assert.Nil(t, d.Endpoints[0].Failure)
+		assert.Contains(t, d.Needs, "ca.crt holds", run.Name())
+	}
+	large["etc/docker/daemon.json"] = large["home/registries.conf"]
+	large["etc/containers/registries.conf"] = large["home/registries.conf"]
+	n = NewNode(large, NodeOptions{})
+	assert.Contains(t, decideOne(t, n, Docker, "28.5.2", dockerPull).Needs, "daemon.json")
+	assert.Contains(t, decideOne(t, n, Podman, "4.3.1", "").Needs, "registries.conf")
 }

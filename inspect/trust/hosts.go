@@ -69,12 +69,18 @@ func (l hostsLookup) readFolder(d *Decision, dir string) (hostsFound, *Failure) 
 	file := path.Join(dir, "hosts.toml")
 	text, err := l.node.ReadFile(file)
 	switch {
+	case notReadHere(err):
+		d.Needs = notRead(file, err)
+		return l.dockerFiles(d, found)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return found, fail(err, file)
 	case len(text) == 0:
 		return l.dockerFiles(d, found)
 	}
 	found.entries, found.broken = parseHosts(dir, text, l.rules)
+	if notReadHere(found.broken) {
+		d.Needs = notRead(file, found.broken)
+	}
 	if found.broken != nil {
 		d.step(Place{File: file, Line: lineOf(found.broken)}, false,
 			"not understood, passed over: "+firstLine(found.broken.Error()))
@@ -163,7 +169,7 @@ func (l hostsLookup) endpoints(d *Decision, found hostsFound) *Failure {
 		l.implicit(last)
 	}
 	for _, h := range entries {
-		e, failure := l.endpoint(h, found)
+		e, failure := l.endpoint(d, h, found)
 		if failure != nil {
 			return failure
 		}
@@ -216,7 +222,7 @@ func loopback(host string) bool {
 	return name == "localhost" || net.ParseIP(name).IsLoopback()
 }
 
-func (l hostsLookup) endpoint(h hostEntry, found hostsFound) (Endpoint, *Failure) {
+func (l hostsLookup) endpoint(d *Decision, h hostEntry, found hostsFound) (Endpoint, *Failure) {
 	e := Endpoint{
 		Host: h.host, Scheme: Scheme(h.scheme), Path: h.path,
 		Mirror:  h.host != l.namespace && (l.namespace != DockerHub || h.host != "registry-1.docker.io"),
@@ -240,6 +246,9 @@ func (l hostsLookup) endpoint(h hostEntry, found hostsFound) (Endpoint, *Failure
 		}
 		ca := l.node.CAFile(name)
 		switch {
+		case notReadHere(ca.Err):
+			d.Needs = notRead(name, ca.Err)
+			continue
 		case ca.Err != nil:
 			return e, &Failure{Text: fmt.Sprintf("unable to read CA cert %q: %v", name, ca.Err), Place: Place{File: name}}
 		case len(ca.Anchors) == 0:
@@ -252,7 +261,7 @@ func (l hostsLookup) endpoint(h hostEntry, found hostsFound) (Endpoint, *Failure
 		}
 	}
 	for _, pair := range h.client {
-		if failure := l.clientCert(&e, pair); failure != nil {
+		if failure := l.clientCert(d, &e, pair); failure != nil {
 			return e, failure
 		}
 	}
@@ -274,13 +283,16 @@ func manifestOf(e Endpoint, r Reference, namespace string) string {
 	return at
 }
 
-func (l hostsLookup) clientCert(e *Endpoint, files [2]string) *Failure {
+func (l hostsLookup) clientCert(d *Decision, e *Endpoint, files [2]string) *Failure {
 	cert, key := files[0], files[1]
 	if key == "" {
 		key = cert
 	}
 	p := l.node.KeyPair(cert, key)
 	switch {
+	case notReadHere(p.Err):
+		d.Needs = notRead(p.ErrFile, p.Err)
+		return nil
 	case p.Err != nil && p.ErrFile != "":
 		return &Failure{Text: fmt.Sprintf("unable to read CERT file %q: %v", p.ErrFile, p.Err), Place: Place{File: p.ErrFile}}
 	case p.Err != nil:

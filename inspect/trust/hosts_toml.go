@@ -90,7 +90,7 @@ func parseHosts(dir string, text []byte, rules hostsRules) ([]hostEntry, error) 
 		return nil, err
 	}
 	if len(order) > maxHosts {
-		return nil, &tomlError{err: fmt.Errorf("%d hosts are more than are read here", len(order))}
+		return nil, &tomlError{err: fmt.Errorf("%w: %d hosts", ErrTooMuch, len(order))}
 	}
 	var hosts []hostEntry
 	for _, name := range order {

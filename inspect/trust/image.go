@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -162,7 +163,7 @@ func (c containersImage) decide(n *Node, in Installation, r Reference, v imageVe
 	skipAll := c.insecureList(n, in, r, v)
 	d.Steps = append(d.Steps, skipAll.steps...)
 	d.Mistakes = append(d.Mistakes, skipAll.mistakes...)
-	d.Needs = skipAll.needs
+	d.Needs = cmp.Or(conf.needs, skipAll.needs)
 	seen := map[string]bool{}
 	for _, s := range sources {
 		if skipAll.insecure {
@@ -298,6 +299,7 @@ func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *regi
 		d.Steps = append(d.Steps, certs.steps...)
 		d.Mistakes = append(d.Mistakes, certs.mistakes...)
 	}
+	d.Needs = cmp.Or(d.Needs, certs.needs)
 	pool := n.SystemPool(c.env(n))
 	e := Endpoint{
 		Host: s.ref.domain, Scheme: HTTPS, Path: "/v2", Mirror: s.ref.domain != d.Reference.Registry,

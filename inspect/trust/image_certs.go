@@ -34,6 +34,8 @@ type certsDir struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// needs is what crpki did not read, for its size or kind.
+	needs string
 }
 
 // readCerts reads a directory as docker and containers/image do: in the order
@@ -86,6 +88,10 @@ func (c *certsDir) read(n *Node, name string, names []string, style certsStyle) 
 			Text: "the link leads nowhere, and is passed over without a word", Fix: "ln -sf /path/to/ca.crt " + shellWord(file),
 		})
 		return
+	case notReadHere(ca.Err):
+		c.needs = notRead(file, ca.Err)
+		c.step(file, false, reason(ca.Err))
+		return
 	case ca.Err != nil:
 		c.fail(file, ca.Err, "ca-unreadable")
 		return
@@ -110,6 +116,11 @@ func (c *certsDir) readPair(n *Node, base string, names []string, style certsSty
 		return
 	}
 	pair := n.KeyPair(cert, key)
+	if notReadHere(pair.Err) {
+		c.needs = notRead(pair.ErrFile, pair.Err)
+		c.step(pair.ErrFile, false, reason(pair.Err))
+		return
+	}
 	if pair.Err != nil {
 		place := pair.ErrFile
 		if place == "" {
@@ -242,6 +253,16 @@ func (n *Node) near(base, registry string) []Mistake {
 		})
 	}
 	return found
+}
+
+// notReadHere is true for an error that is crpki's own: the runtime reads on.
+func notReadHere(err error) bool {
+	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooMuch)
+}
+
+// notRead says what is not known because of that.
+func notRead(file string, err error) string {
+	return "what " + file + " holds: it " + reason(err)
 }
 
 // hostOf is a registry's name without its port.

@@ -352,22 +352,53 @@ func (n *Node) IsDir(name string) bool {
 	return err == nil && info.IsDir()
 }
 
+// Bounds of Glob: a pattern may have many stars, and a folder may link to itself.
+const (
+	maxMatches = 2000
+	maxLooked  = 200_000
+)
+
 // Glob gives the paths that match, sorted, as filepath.Glob does on the node:
-// what cannot be read matches nothing. The error is path.ErrBadPattern.
+// what cannot be read matches nothing. The error is path.ErrBadPattern, or
+// ErrTooMuch.
 func (n *Node) Glob(pattern string) ([]string, error) {
-	found, err := fs.Glob(globFS{n}, strings.TrimPrefix(path.Clean(pattern), "/"))
-	for i := range found {
-		found[i] = "/" + found[i]
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, err
 	}
-	return found, err
+	found, looked := []string{"/"}, 0
+	for _, part := range splitPath(path.Clean(pattern)) {
+		var next []string
+		for _, dir := range found {
+			if !strings.ContainsAny(part, `*?[\`) {
+				if name := path.Join(dir, part); n.is(name) {
+					next = append(next, name)
+				}
+				continue
+			}
+			entries, err := n.ReadDir(dir)
+			if err != nil {
+				continue
+			}
+			looked += len(entries)
+			for _, e := range entries {
+				if ok, _ := path.Match(part, e.Name()); ok {
+					next = append(next, path.Join(dir, e.Name()))
+				}
+			}
+			if len(next) > maxMatches || looked > maxLooked {
+				return nil, ErrTooMuch
+			}
+		}
+		found = next
+	}
+	return found, nil
 }
 
-// globFS is the node for fs.Glob.
-type globFS struct{ n *Node }
-
-func (g globFS) Open(name string) (fs.File, error)          { return nil, asNode("open", name, fs.ErrInvalid) }
-func (g globFS) ReadDir(name string) ([]fs.DirEntry, error) { return g.n.ReadDir("/" + name) }
-func (g globFS) Stat(name string) (fs.FileInfo, error)      { return g.n.Lstat("/" + name) }
+// is true when something has this name, be it a link that leads nowhere.
+func (n *Node) is(name string) bool {
+	_, err := n.Lstat(name)
+	return err == nil
+}
 
 // User is the one whose configuration counts.
 func (n *Node) User() User { return n.user }

@@ -26,6 +26,8 @@ type registriesConf struct {
 	failure  *Failure
 	steps    []Step
 	mistakes []Mistake
+	// needs is what crpki did not read, for its size or kind.
+	needs string
 }
 
 // registryEntry is one [[registry]].
@@ -274,6 +276,11 @@ func (r *registriesConf) load(n *Node, v imageVersion, file string, dropIn, opti
 		r.steps = append(r.steps, Step{Place: Place{File: file}, Why: "is not there"})
 		return false
 	}
+	if notReadHere(err) {
+		r.needs = notRead(file, err)
+		r.steps = append(r.steps, Step{Place: Place{File: file}, Why: reason(err)})
+		return true
+	}
 	line := 0
 	if err == nil {
 		var entries []*registryEntry
@@ -411,7 +418,7 @@ func (t *tomlRegistriesConf) convertV1(file string, lines fileLines, v imageVers
 	byLocation := map[string]*registryEntry{}
 	var entries []*registryEntry
 	get := func(location, table string) (*registryEntry, error) {
-		location, err := location2(location)
+		location, err := trimLocation(location)
 		if err != nil {
 			return nil, err
 		}
@@ -481,8 +488,8 @@ type confError struct {
 	text string
 }
 
-// location2 trims a location, and refuses a scheme.
-func location2(text string) (string, error) {
+// trimLocation trims a location, and refuses a scheme.
+func trimLocation(text string) (string, error) {
 	trimmed := strings.TrimRight(text, "/")
 	if strings.HasPrefix(trimmed, "http://") || strings.HasPrefix(trimmed, "https://") {
 		return "", fmt.Errorf("invalid location '%s': URI schemes are not supported", text)
@@ -526,7 +533,7 @@ func (e *registryEntry) validate(v imageVersion) *confError {
 		return &confError{e.place.Line, fmt.Sprintf(format, args...)}
 	}
 	var err error
-	if e.location, err = location2(e.location); err != nil {
+	if e.location, err = trimLocation(e.location); err != nil {
 		return fault("%v", err)
 	}
 	switch {
@@ -535,7 +542,7 @@ func (e *registryEntry) validate(v imageVersion) *confError {
 	case e.prefix == "":
 		e.prefix = e.location
 	default:
-		if e.prefix, err = location2(e.prefix); err != nil {
+		if e.prefix, err = trimLocation(e.prefix); err != nil {
 			return fault("%v", err)
 		}
 		if !strings.HasPrefix(e.prefix, "*.") && e.location == "" {
@@ -547,7 +554,7 @@ func (e *registryEntry) validate(v imageVersion) *confError {
 	}
 	for i := range e.mirrors {
 		m := &e.mirrors[i]
-		trimmed, err := location2(m.location)
+		trimmed, err := trimLocation(m.location)
 		switch {
 		case err != nil:
 			return fault("%v", err)
@@ -579,7 +586,7 @@ var domainPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCom
 
 func validateSearch(names []string, lines fileLines) *confError {
 	for _, name := range names {
-		trimmed, err := location2(name)
+		trimmed, err := trimLocation(name)
 		if err == nil && !domainPattern().MatchString(trimmed) {
 			err = fmt.Errorf("Invalid unqualified-search-registries entry %#v", trimmed) //nolint:staticcheck // the library's words
 		}
