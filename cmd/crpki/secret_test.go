@@ -107,7 +107,7 @@ var quietUses = []string{
 	"sign asked/tls.csr --ca certs/ca.crt --out-dir new4 OUT",
 	"renew certs/tls.crt --reuse-key OUT",
 	"bundle certs/tls.crt certs/ca.crt OUT",
-	"key: bundle certs/tls.crt certs/ca.crt --key certs/tls.key",
+	"bundle certs/tls.crt certs/ca.crt --key certs/tls.key",
 	"p12 pack certs/tls.crt certs/tls.key --password-file secret --out new5.p12 OUT",
 	"p12 trust certs/ca.crt --password-file secret --out new6.p12 OUT",
 	"p12 unpack tls.p12 --password-file secret --out-dir new7 OUT",
@@ -151,7 +151,7 @@ func TestNothingIsTold(t *testing.T) {
 			number = data[line+12 : line+48]
 		}
 		planted = append(planted, string(number)) // a line of PEM
-		plant(number) // PEM in base64
+		plant(number)                             // PEM in base64
 	}
 	formats := map[string][]string{"version OUT": {"", "-o json"}, "lint": {"", "-o json", "-o sarif", "-o junit"}}
 	for _, use := range quietUses {
