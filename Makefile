@@ -47,7 +47,9 @@ test: ## install what the tests need, then run them all
 
 e2e: ## run only the tests with real clients and servers; a missing one is a failure
 	@CRPKI_INTEROP=require .ci/install
-	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop
+	@.ci/real/build kube helm
+	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop ./fixtures/cluster ./fixtures/kube ./fixtures/helm
+	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 10m $(TESTFLAGS) -run RealCluster ./cmd/crpki
 
 lint: vuln ## gofumpt, go vet, staticcheck, and known vulnerabilities
 	@unformatted=$$($(TOOL) gofumpt -l .) && if [ -n "$$unformatted" ]; then \
