@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +59,27 @@ crpki secret short --from certs -n infra --apply --label app.kubernetes.io/insta
 		}
 	})
 	assert.Greater(t, ran, 8)
+}
+
+// TestPageInARealCluster runs docs/secret.md from top to bottom.
+func TestPageInARealCluster(t *testing.T) {
+	kubectl := cluster.Installed(t, "kubectl")
+	api := cluster.Start(t)
+	page, err := filepath.Abs("../../docs/secret.md")
+	require.NoError(t, err)
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	t.Setenv("PATH", os.Getenv("PATH")+":"+filepath.Dir(kubectl))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBECONFIG", api.Kubeconfig(t, cluster.Admin))
+	t.Setenv("CRPKI_AT", "2026-11-21T12:00:00Z")
+	out := replay(t, string(text))
+	if *update && masked(out) != masked(string(text)) {
+		require.NoError(t, os.WriteFile(page, []byte(out), 0o644))
+		return
+	}
+	assert.Equal(t, strings.Split(masked(string(text)), "\n"), strings.Split(masked(out), "\n"))
 }
 
 // TestSecretsAreRefusedAsLintDoes: what secret refuses, and lint finds in the
