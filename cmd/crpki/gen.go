@@ -71,7 +71,7 @@ as a Go client would, for each of the names.`,
 
 func genFlags() []cli.Flag {
 	return slices.Concat(
-		nameFlags(), presetFlags(), lifetimeFlags("397"), []cli.Flag{clientFlag()}, subjectFlags(), keyFlags(),
+		nameFlags(), genPresetFlags(), lifetimeFlags("397"), []cli.Flag{clientFlag()}, subjectFlags(), keyFlags(),
 		caFlags(), newCAFlags(), specFlags(), genClusterFlags(), fileFlags(defaultOutDir), []cli.Flag{baseNameFlag(), outputFlag("text", "json", "yaml")})
 }
 

@@ -59,7 +59,7 @@ func presetFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		choiceFlag(&cli.StringFlag{Name: "preset", Usage: "add the names that a well-known `REGISTRY` has inside a cluster", Category: aboutNames}, known...),
-		flag("namespace", "`NAMESPACE` of the Helm release, for --preset and --service; with --apply that of the Secret"),
+		flag("namespace", "`NAMESPACE` of the Helm release, for --preset and --service"),
 		flag("release", "`NAME` of the Helm release, for --preset"),
 		flag("service", "`NAMESPACE/NAME` of a Service: adds every DNS name that it has"),
 		flag("cluster-domain", "the cluster's DNS `DOMAIN`, for --preset and --service (cluster.local if not given)"),

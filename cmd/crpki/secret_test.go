@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -17,11 +19,6 @@ import (
 	"github.com/crpki/crpki/fixtures/cluster"
 	"github.com/crpki/crpki/pki/format"
 )
-
-// needsCluster: an example of help speaks to a cluster.
-func needsCluster(line string) bool {
-	return strings.HasPrefix(line, "crpki secret get ") || strings.HasPrefix(line, "crpki secret list ") || strings.Contains(line, " --apply")
-}
 
 // TestExamplesInARealCluster runs what help shows, where there is what the
 // examples name.
