@@ -54,6 +54,9 @@ e2e-k8s: ## follow users' journeys on a real Kubernetes node; builds it, 10 minu
 	@CRPKI_INTEROP=require .ci/install
 	CRPKI_REAL=$$(.ci/real/build containerd kube) && export CRPKI_REAL && \
 		$(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/journeys
+	@.ci/real/build kube helm
+	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop ./fixtures/cluster ./fixtures/kube ./fixtures/helm
+	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 10m $(TESTFLAGS) -run RealCluster ./cmd/crpki
 
 lint: vuln ## gofumpt, go vet, staticcheck, and known vulnerabilities
 	@unformatted=$$($(TOOL) gofumpt -l .) && if [ -n "$$unformatted" ]; then \

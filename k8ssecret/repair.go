@@ -27,6 +27,9 @@ func Repair(source string, data []byte) (format.Repaired, error) {
 	if len(data) > maxBytes {
 		return same, tooLarge(source)
 	}
+	if Sniff(source, data) == KindScript {
+		return repairScript(source, data), nil
+	}
 	m := mend(source, data)
 	same.Left = m.left
 	if len(m.edits) == 0 {
@@ -630,6 +633,9 @@ func (m *mender) others(text string) map[string]string {
 // may be secret, and which values are public however secret they look. The text
 // has to be one that [Repair] reads.
 func Spans(source string, data []byte) []format.Span {
+	if Sniff(source, data) == KindScript {
+		return scriptSpans(toUTF8(data))
+	}
 	m := mend(source, data)
 	var spans []format.Span
 	if m.envs != nil {

@@ -45,6 +45,15 @@ type scriptReader struct {
 	elided bool
 	// open: a certificate is asked for whose addresses are in variables.
 	open bool
+	// meant are the names that were meant where another is written.
+	meant []meaning
+}
+
+// meaning is a name that misses another by a letter, somewhere behind offset.
+type meaning struct {
+	rule           string
+	offset         int
+	written, meant string
 }
 
 // serviceUse is the name of a Service in a certificate that is asked for.
@@ -67,6 +76,11 @@ type releaseUse struct{ secret, namespace string }
 // manifests. Their values are examples or variables, so that the structure
 // alone is judged.
 func (r *reader) script() {
+	s := r.readScript()
+	r.units = append([]Unit{s.unit}, r.units...)
+}
+
+func (r *reader) readScript() *scriptReader {
 	r.quiet = true
 	s := &scriptReader{reader: r, unit: r.unit(KindScript, 0), vars: map[string]string{}, mentioned: map[string]bool{}}
 	if isMarkdown(r.source, r.src.Text) {
@@ -81,7 +95,7 @@ func (r *reader) script() {
 	s.placesOfSecrets()
 	s.addresses()
 	slices.SortStableFunc(s.unit.Material.Notes, func(a, b pki.Note) int { return a.Origin.Line - b.Origin.Line })
-	r.units = append([]Unit{s.unit}, r.units...)
+	return s
 }
 
 // mentions reports whether one of the words stands anywhere in the script.
@@ -362,10 +376,12 @@ func (s *scriptReader) typos() {
 		}
 		if misspelt(n.namespace, releaseNamespace) && !slices.Contains(known, releaseNamespace) {
 			s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q: is %q meant?", pki.Printable(n.name), n.namespace, releaseNamespace)
+			s.meant = append(s.meant, meaning{NoteNamespaceTypo, n.offset, "." + n.namespace + ".", "." + releaseNamespace + "."})
 			continue
 		}
 		if i := slices.IndexFunc(known, func(ns string) bool { return misspelt(n.namespace, ns) }); i >= 0 {
 			s.note(&s.unit, NoteNamespaceTypo, "", n.offset, "%s names the namespace %q, and all else here is in %q", pki.Printable(n.name), n.namespace, known[i])
+			s.meant = append(s.meant, meaning{NoteNamespaceTypo, n.offset, "." + n.namespace + ".", "." + known[i] + "."})
 		}
 	}
 }
@@ -420,6 +436,7 @@ func (s *scriptReader) variable(name string, offset int) {
 	}
 	if meant != "" {
 		s.note(&s.unit, NoteScriptVariable, "", offset, "$%s is set nowhere; $%s is", name, meant)
+		s.meant = append(s.meant, meaning{NoteScriptVariable, offset, name, meant})
 	}
 }
 

@@ -107,7 +107,12 @@ func (p Plan) Change() (Change, error) {
 		}
 	}
 	text("tls.secret", p.Secret, false)
-	c.Set = append(c.Set, p.More...)
+	for _, v := range p.More {
+		if slices.ContainsFunc(c.Set, func(o Value) bool { return slices.Equal(o.Path, v.Path) }) {
+			return Change{}, fmt.Errorf("%s is set twice", pki.Printable(v.Key()))
+		}
+		c.Set = append(c.Set, v)
+	}
 	p.drops(&c)
 	return c, nil
 }

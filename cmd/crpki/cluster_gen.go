@@ -27,6 +27,17 @@ func genClusterFlags() []cli.Flag {
 	}, applyFlags()...)
 }
 
+// genPresetFlags are presetFlags where --namespace means one thing more.
+func genPresetFlags() []cli.Flag {
+	flags := presetFlags()
+	for _, f := range flags {
+		if f, ok := f.(*cli.StringFlag); ok && f.Name == "namespace" {
+			f.Usage += "; with --apply that of the Secret"
+		}
+	}
+	return flags
+}
+
 // checkGenCluster refuses what does not go with a cluster.
 func (e *env) checkGenCluster(c *cli.Context) error {
 	if !c.Bool("apply") {

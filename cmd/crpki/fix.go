@@ -22,7 +22,7 @@ import (
 // fixFlags are those of lint that mend what it finds.
 func fixFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "fix", Usage: "mend what needs neither a key nor a CA: chains, PEM, base64, types of Secrets; the files before are kept as backups"},
+		&cli.BoolFlag{Name: "fix", Usage: "mend what needs neither a key nor a CA: chains, PEM, base64, types of Secrets, commands in scripts and documents; the files before are kept as backups"},
 		&cli.BoolFlag{Name: "diff", Usage: "show what --fix would change, and write nothing; exits with 1 when there is anything"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "with --fix: the same as --diff"},
 		&cli.BoolFlag{Name: "no-backup", Usage: "with --fix: do not keep the files before, as where git has them"},

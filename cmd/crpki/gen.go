@@ -56,6 +56,10 @@ A CA made with --permit-dns or --permit-ip can sign for these names only. A
 kind of which nothing is permitted is forbidden: with --permit-dns alone, the
 CA signs for no IP address.
 
+--from-service adds the addresses and DNS names that a Service has in the
+cluster. --apply also makes a Secret of certificate, key and CA and applies it,
+as crpki secret --apply does; the API server is asked before a file is written.
+
 The certificate is valid from five minutes ago, for clocks that are behind, and
 for 397 days; a CA for 3650. Before they are written, certificates are verified
 as a Go client would, for each of the names.`,
@@ -67,7 +71,7 @@ as a Go client would, for each of the names.`,
 
 func genFlags() []cli.Flag {
 	return slices.Concat(
-		nameFlags(), presetFlags(), lifetimeFlags("397"), []cli.Flag{clientFlag()}, subjectFlags(), keyFlags(),
+		nameFlags(), genPresetFlags(), lifetimeFlags("397"), []cli.Flag{clientFlag()}, subjectFlags(), keyFlags(),
 		caFlags(), newCAFlags(), specFlags(), genClusterFlags(), fileFlags(defaultOutDir), []cli.Flag{baseNameFlag(), outputFlag("text", "json", "yaml")})
 }
 

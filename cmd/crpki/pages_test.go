@@ -168,6 +168,11 @@ func shell(w io.Writer, line string) int {
 	return cmd.ProcessState.ExitCode()
 }
 
+// needsCluster: an example of help speaks to a cluster.
+func needsCluster(line string) bool {
+	return strings.HasPrefix(line, "crpki secret get ") || strings.HasPrefix(line, "crpki secret list ") || strings.Contains(line, " --apply")
+}
+
 // TestExamplesRun runs what help shows, in a folder where the files are that
 // the examples name. Each one starts afresh.
 func TestExamplesRun(t *testing.T) {

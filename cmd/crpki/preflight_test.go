@@ -331,6 +331,20 @@ func TestPreflightInARealCluster(t *testing.T) {
 		assert.Empty(t, made.Items, "preflight changes nothing")
 	})
 
+	t.Run("who may see the addresses, and not the Services", func(t *testing.T) {
+		l.values(t, "--cluster-ip", "10.96.0.50", "--mode", "default", "--storage-class", "files")
+		admin := l.kubeconfig
+		defer func() { l.kubeconfig = admin }()
+		l.kubeconfig = l.Kubeconfig(t, cluster.Nobody)
+		l.Allow(t, "addresses", "", "networking.k8s.io", "servicecidrs, ipaddresses", "get, list")
+		_, checks, _ := l.preflight(t, "preflight", "values.yaml")
+		want(t, checks, "cluster-ip-range", preflight.Pass, "ServiceCIDR kubernetes")
+		want(t, checks, "cluster-ip-free", preflight.Unknown, "whether the release has a Service with another address")
+		_, checks, _ = l.preflight(t, "preflight", "values.yaml", "--set", "service.clusterIP=10.96.0.60")
+		want(t, checks, "cluster-ip-free", preflight.Fail, "taken by the Service default/web")
+		l.delete(t, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/addresses")
+	})
+
 	t.Run("older clusters have no ServiceCIDR", func(t *testing.T) {
 		l.values(t, "--cluster-ip", "10.96.0.50", "--mode", "default", "--storage-class", "files")
 		admin := l.kubeconfig

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,11 +19,6 @@ import (
 	"github.com/crpki/crpki/fixtures/cluster"
 	"github.com/crpki/crpki/pki/format"
 )
-
-// needsCluster: an example of help speaks to a cluster.
-func needsCluster(line string) bool {
-	return strings.HasPrefix(line, "crpki secret get ") || strings.HasPrefix(line, "crpki secret list ") || strings.Contains(line, " --apply")
-}
 
 // TestExamplesInARealCluster runs what help shows, where there is what the
 // examples name.
@@ -58,6 +56,27 @@ crpki secret short --from certs -n infra --apply --label app.kubernetes.io/insta
 		}
 	})
 	assert.Greater(t, ran, 8)
+}
+
+// TestPageInARealCluster runs docs/secret.md from top to bottom.
+func TestPageInARealCluster(t *testing.T) {
+	kubectl := cluster.Installed(t, "kubectl")
+	api := cluster.Start(t)
+	page, err := filepath.Abs("../../docs/secret.md")
+	require.NoError(t, err)
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	t.Setenv("PATH", os.Getenv("PATH")+":"+filepath.Dir(kubectl))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBECONFIG", api.Kubeconfig(t, cluster.Admin))
+	t.Setenv("CRPKI_AT", "2026-11-21T12:00:00Z")
+	out := replay(t, string(text))
+	if *update && masked(out) != masked(string(text)) {
+		require.NoError(t, os.WriteFile(page, []byte(out), 0o644))
+		return
+	}
+	assert.Equal(t, strings.Split(masked(string(text)), "\n"), strings.Split(masked(out), "\n"))
 }
 
 // TestSecretsAreRefusedAsLintDoes: what secret refuses, and lint finds in the
@@ -107,7 +126,7 @@ var quietUses = []string{
 	"sign asked/tls.csr --ca certs/ca.crt --out-dir new4 OUT",
 	"renew certs/tls.crt --reuse-key OUT",
 	"bundle certs/tls.crt certs/ca.crt OUT",
-	"key: bundle certs/tls.crt certs/ca.crt --key certs/tls.key",
+	"bundle certs/tls.crt certs/ca.crt --key certs/tls.key",
 	"p12 pack certs/tls.crt certs/tls.key --password-file secret --out new5.p12 OUT",
 	"p12 trust certs/ca.crt --password-file secret --out new6.p12 OUT",
 	"p12 unpack tls.p12 --password-file secret --out-dir new7 OUT",
@@ -151,7 +170,7 @@ func TestNothingIsTold(t *testing.T) {
 			number = data[line+12 : line+48]
 		}
 		planted = append(planted, string(number)) // a line of PEM
-		plant(number) // PEM in base64
+		plant(number)                             // PEM in base64
 	}
 	formats := map[string][]string{"version OUT": {"", "-o json"}, "lint": {"", "-o json", "-o sarif", "-o junit"}}
 	for _, use := range quietUses {

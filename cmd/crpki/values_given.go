@@ -8,6 +8,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -62,9 +63,12 @@ func (e *env) deployed(c *cli.Context) (d deployed, err error) {
 		if key != "" {
 			return d, withHint(usageErrorf("--key: there is no certificate beside the key"), "--cert FILE")
 		}
-		return d, nil
+		return d, d.read()
 	}
-	return d, d.readPair(e, opened, cert, key)
+	if err := d.readPair(e, opened, cert, key); err != nil {
+		return d, err
+	}
+	return d, d.read()
 }
 
 // readCA takes the CA's certificates.
@@ -80,11 +84,10 @@ func (d *deployed) readCA(e *env, opened *passwordKeeper, path string) error {
 	case len(certs) == 0:
 		return usageErrorf("%s: there is no certificate in it", path)
 	}
-	d.ca = asFound(path, opened.data, format.RepairOptions{KeepRoot: true})
+	d.ca = e.asFound(path, opened.data, format.RepairOptions{KeepRoot: true})
 	if d.ca == nil {
 		d.ca = format.EncodeCerts(x509s(certs)...)
 	}
-	d.material.Anchors = certs
 	return nil
 }
 
@@ -125,13 +128,13 @@ func (d *deployed) readPair(e *env, opened *passwordKeeper, certPath, keyPath st
 	if len(m.Certs)+len(m.Anchors) == 0 {
 		return usageErrorf("%s: there is no certificate in it", certPath)
 	}
-	if d.crt = asFound(certPath, certData, format.RepairOptions{Served: true, KeepRoot: true}); d.crt == nil {
+	if d.crt = e.asFound(certPath, certData, format.RepairOptions{Served: true, KeepRoot: true}); d.crt == nil {
 		if d.crt, err = d.encodeChain(e, key, m); err != nil {
 			return err
 		}
 	}
 	if !keys[0].Encrypted {
-		d.key = asFound(keyPath, keyData, format.RepairOptions{})
+		d.key = e.asFound(keyPath, keyData, format.RepairOptions{})
 	}
 	if d.key == nil {
 		if keys[0].Encrypted {
@@ -141,13 +144,29 @@ func (d *deployed) readPair(e *env, opened *passwordKeeper, certPath, keyPath st
 			return err
 		}
 	}
-	again, err := format.Decode(certPath, d.crt, format.Options{})
-	if err != nil {
-		return err
+	return nil
+}
+
+// read reads again what goes out, to be judged.
+func (d *deployed) read() error {
+	for _, part := range []struct {
+		name string
+		data []byte
+	}{{"tls.crt", d.crt}, {"tls.key", d.key}, {"ca.crt", d.ca}} {
+		if part.data == nil {
+			continue
+		}
+		m, err := format.Decode(part.name, part.data, format.Options{})
+		if err != nil {
+			return err
+		}
+		if part.name == "ca.crt" {
+			m = asAnchors(m)
+		}
+		d.material.Append(m)
 	}
-	d.material.Certs, d.material.Keys, d.material.Notes = again.Certs, keys, again.Notes
-	if len(again.Certs) > 0 {
-		d.leaf = again.Certs[0].X509
+	if len(d.material.Certs) > 0 {
+		d.leaf = d.material.Certs[0].X509
 	}
 	return nil
 }
@@ -161,20 +180,22 @@ func (d *deployed) encodeChain(e *env, key crypto.Signer, m pki.Material) ([]byt
 	}
 	if chain.Root != nil && d.ca == nil {
 		d.ca = format.EncodeCerts(chain.Root.X509)
-		d.material.Anchors = []pki.Cert{*chain.Root}
 	}
 	return format.EncodeCerts(x509s(chain.Served())...), nil
 }
 
 // asFound gives PEM as it lies on disk, mended where readers would stumble; nil
 // for what is no PEM.
-func asFound(path string, data []byte, o format.RepairOptions) []byte {
+func (e *env) asFound(path string, data []byte, o format.RepairOptions) []byte {
 	if data == nil || !bytes.HasPrefix(bytes.TrimLeft(data, "\xEF\xBB\xBF \t\r\n"), []byte("-----BEGIN ")) {
 		return nil
 	}
 	r, err := format.Repair(path, data, o)
 	if err != nil {
 		return nil
+	}
+	if r.Changed() {
+		e.notef("%s goes in mended: %s", path, fixedRules(r))
 	}
 	return r.After
 }
@@ -204,6 +225,13 @@ func (r *valuesRun) judge(source string, data []byte) error {
 	units, err := k8ssecret.Read(name, data, format.Options{})
 	if err != nil {
 		return usageErrorf("%w", err)
+	}
+	if r.plan.Mode == k8ssecret.ModeAny { // the rules of the connected registry's chart are not this one's
+		for i := range units {
+			units[i].Material.Notes = slices.DeleteFunc(units[i].Material.Notes, func(n pki.Note) bool {
+				return strings.HasPrefix(n.Rule, "values-") && n.Rule != k8ssecret.NoteValuesFlatKey
+			})
+		}
 	}
 	return r.refuse(units)
 }

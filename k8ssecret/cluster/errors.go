@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -287,7 +288,7 @@ func describeOwners(owners []Owner) string {
 	}
 	var all []string
 	for _, m := range managers {
-		all = append(all, strings.Join(fields[m], ", ")+" ("+m+")")
+		all = append(all, strings.Join(slices.Sorted(slices.Values(fields[m])), ", ")+" ("+m+")")
 	}
 	return strings.Join(all, "; ")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/crpki/crpki/k8ssecret/cluster"
@@ -31,10 +32,7 @@ type trial struct {
 // address reads service.clusterIP; ok is false when a check of it makes no sense.
 func (p *preflight) address() (c Check, ok bool) {
 	if p.plan.ClusterIP == "" {
-		if p.plan.Issued || p.plan.HTTP {
-			return failed("crpki values --cluster-ip ADDRESS", "service.clusterIP is not set: it is the address that clients dial"), false
-		}
-		return failed("crpki values --cluster-ip ADDRESS", "service.clusterIP is not set: it is the address that clients dial, and that the certificate names"), false
+		return failed("crpki values --cluster-ip ADDRESS", "service.clusterIP is not set: it is the address that clients dial"), false
 	}
 	addr, err := netip.ParseAddr(p.plan.ClusterIP)
 	if err != nil || addr.Zone() != "" {
@@ -210,11 +208,8 @@ func (p *preflight) ipFree() Check {
 		c.Fix = ""
 		return c
 	}
-	p.findService()
-	if p.fatal != nil {
-		return Check{}
-	}
-	if s := p.service; s != nil && s.Spec.ClusterIP != p.ip.addr.String() && s.Spec.ClusterIP != "" {
+	own, unseen := p.ownService()
+	if s := own; s != nil && s.Spec.ClusterIP != p.ip.addr.String() && s.Spec.ClusterIP != "" {
 		return failed(fmt.Sprintf("keep %s, or kubectl delete service %s -n %s first", s.Spec.ClusterIP, s.Metadata.Name, p.Namespace),
 			"the Service %s/%s has %s, and the address of a Service cannot change", p.Namespace, s.Metadata.Name, s.Spec.ClusterIP)
 	}
@@ -226,13 +221,15 @@ func (p *preflight) ipFree() Check {
 		t := p.tryAddress()
 		switch {
 		case t.ok:
-			return p.unseen("whether "+p.ip.addr.String()+" is free", err)
-		case t.taken && p.service != nil && p.service.Spec.ClusterIP == p.ip.addr.String():
+			return p.unseen("whether "+p.ip.addr.String()+" is free", nonNil(err, unseen)...)
+		case t.taken && p.hasAlready():
 			return passed("%s is the release's own already", p.ip.addr)
 		case t.taken:
 			return failed("choose another address, and a certificate that names it", "%s is taken by another Service", p.ip.addr)
 		}
-		return p.unseen("whether "+p.ip.addr.String()+" is free", err, t.err)
+		return p.unseen("whether "+p.ip.addr.String()+" is free", nonNil(err, unseen, t.err)...)
+	case !found && unseen != nil:
+		return p.unseen(p.ip.addr.String()+" is free, but whether the release has a Service with another address", unseen)
 	case !found:
 		return passed("%s is free", p.ip.addr)
 	case p.isOurs(owner):
@@ -241,32 +238,33 @@ func (p *preflight) ipFree() Check {
 	return failed("choose another address, and a certificate that names it", "%s is taken by the Service %s/%s", p.ip.addr, owner.namespace, owner.name)
 }
 
+func nonNil(errs ...error) []error {
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
 type objectName struct{ namespace, name string }
 
 func (p *preflight) isOurs(o objectName) bool {
-	return o.namespace == p.Namespace && (o.name == p.Release || p.service != nil && o.name == p.service.Metadata.Name)
+	own, err := p.ownService()
+	return err == nil && own != nil && o == objectName{p.Namespace, own.Metadata.Name}
 }
 
-// findService finds the release's own Service: by its name, or by what Helm has
-// written on it.
-func (p *preflight) findService() {
-	if p.service != nil {
-		return
-	}
-	services, err := cluster.List[cluster.Service](p.ctx, p.client, cluster.Services, p.Namespace, cluster.ListOptions{})
-	if err != nil {
-		if !is(err, cluster.Forbidden) {
-			p.fatal = err
-		}
-		return
-	}
-	for _, s := range services {
-		ofHelm := s.Metadata.Annotations["meta.helm.sh/release-name"] == p.Release
-		if s.Metadata.Name == p.Release || ofHelm && s.Spec.ClusterIP == p.ip.addr.String() {
-			p.service = &s
-			return
+// hasAlready: the release's own Service has the address.
+func (p *preflight) hasAlready() bool {
+	own, err := p.ownService()
+	return err == nil && own != nil && own.Spec.ClusterIP == p.ip.addr.String()
+}
+
+// ownService finds the release's own Service, by its name or by what Helm has
+// written on the one with the address; nil when there is none.
+func (p *preflight) ownService() (*cluster.Service, error) {
+	services, err := p.servicesHere()
+	for i, s := range services {
+		if s.Metadata.Name == p.Release || p.ofRelease(s.Metadata) && s.Spec.ClusterIP == p.ip.addr.String() {
+			return &services[i], nil
 		}
 	}
+	return nil, err
 }
 
 // owner is the Service that has the address: by the IPAddress of that name, or
@@ -313,7 +311,7 @@ func (p *preflight) ipBand() Check {
 			return skipped("%s is so small that it has no such band", r)
 		case p.ip.addr.Compare(first) >= 0 && p.ip.addr.Compare(last) <= 0:
 			return passed("%s is between %s and %s, where no Service gets an address by itself", p.ip.addr, first, last)
-		case p.service != nil && p.service.Spec.ClusterIP == p.ip.addr.String():
+		case p.hasAlready():
 			return passed("%s is above %s, but the release has it already", p.ip.addr, last)
 		}
 		return warned(fmt.Sprintf("choose one between %s and %s, and a certificate that names it", first, last),

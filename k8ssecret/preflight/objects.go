@@ -21,13 +21,9 @@ func (p *preflight) serviceNames() Check {
 	}
 	names := pki.NamesOf(p.plan.Unit.Material.Certs[0].X509)
 	want := []string{p.serviceName(p.Release)}
-	services, err := cluster.List[cluster.Service](p.ctx, p.client, cluster.Services, p.Namespace, cluster.ListOptions{})
-	if err != nil && !is(err, cluster.Forbidden) {
-		p.fatal = err
-		return Check{}
-	}
+	services, err := p.servicesHere()
 	for _, s := range services {
-		if s.Metadata.Annotations["meta.helm.sh/release-name"] == p.Release {
+		if p.ofRelease(s.Metadata) {
 			want = append(want, p.serviceName(s.Metadata.Name))
 		}
 	}

@@ -94,8 +94,25 @@ type preflight struct {
 	// fatal ends it: nothing more can be asked.
 	fatal error
 
-	ip      ipFacts
-	service *cluster.Service // that of the release, nil when there is none
+	ip ipFacts
+	// services are those of the namespace, read once.
+	services     []cluster.Service
+	servicesErr  error
+	servicesSeen bool
+}
+
+// servicesHere lists the Services of the namespace.
+func (p *preflight) servicesHere() ([]cluster.Service, error) {
+	if !p.servicesSeen {
+		p.services, p.servicesErr = cluster.List[cluster.Service](p.ctx, p.client, cluster.Services, p.Namespace, cluster.ListOptions{})
+		p.servicesSeen = true
+	}
+	return p.services, p.servicesErr
+}
+
+// ofRelease reports whether Helm has written the release's name on an object.
+func (p *preflight) ofRelease(m cluster.Meta) bool {
+	return m.Annotations["meta.helm.sh/release-name"] == p.Release
 }
 
 // Run makes all checks. An error means that the cluster could not be asked; the
@@ -172,7 +189,7 @@ func (p *preflight) unseen(what string, errs ...error) Check {
 	return c
 }
 
-// seen reports whether the cluster answered; a missing object is an answer.
+// is reports whether an error of the cluster is of a kind.
 func is(err error, kind cluster.Kind) bool { return err != nil && cluster.KindOf(err) == kind }
 
 // values is what lint says about the file.
