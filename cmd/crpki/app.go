@@ -114,7 +114,23 @@ func (e *env) execute(ctx context.Context, args []string) error {
 	// The library prepares the help of every command that it knows of, which
 	// takes longer than most of them run.
 	app.Commands = line.path[:1]
+	hideFlags(line.path[len(line.path)-1])
 	return line.tellVariables(app.RunContext(ctx, line.argv(app.Name)))
+}
+
+// hideFlags keeps the flags of a command from the library once it has parsed
+// them, until the command runs: it would look for actions of flags, which none has
+// here, and compare each flag with each by regular expressions for that.
+func hideFlags(c *cli.Command) {
+	flags, action := c.Flags, c.Action
+	c.Before = func(*cli.Context) error {
+		c.Flags = nil
+		return nil
+	}
+	c.Action = func(ctx *cli.Context) error {
+		c.Flags = flags
+		return action(ctx)
+	}
 }
 
 // applyGlobals carries the global flags into e before any command runs.

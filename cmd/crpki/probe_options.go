@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -108,8 +109,8 @@ func (e *env) probeProxy(flag string) (func(string) (*url.URL, error), error) {
 			flag = "http://" + flag
 		}
 		u, err := url.Parse(flag)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "socks5" && u.Scheme != "socks5h" {
-			return nil, usageErrorf("--proxy is no URL with http or socks5: write http://HOST:PORT") // it may hold a password
+		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+			return nil, usageErrorf("--proxy is no URL with http, https or socks5: write http://HOST:PORT") // it may hold a password
 		}
 		return func(string) (*url.URL, error) { return u, nil }, nil
 	}

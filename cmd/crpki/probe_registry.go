@@ -149,7 +149,7 @@ func describeLogin(l *probe.Login) string {
 	case l.OK && len(l.SentTo) == 0:
 		text += ": the registry asks for no password"
 	case l.OK:
-		text += ": taken"
+		text += ": ok"
 	}
 	if l.Error != "" {
 		text += ": " + l.Error

@@ -3,6 +3,8 @@ package probe
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -205,13 +207,18 @@ func (o Options) dialThrough(ctx context.Context, through *url.URL, address stri
 			return nil, err
 		}
 		return d.(proxy.ContextDialer).DialContext(ctx, "tcp", address)
-	case "http":
+	case "http", "https":
 		if port == "" {
-			port = "80"
+			port = map[string]string{"http": "80", "https": "443"}[through.Scheme]
 		}
 		conn, err := o.dialer().DialContext(ctx, "tcp", net.JoinHostPort(through.Hostname(), port))
 		if err != nil {
 			return nil, err
+		}
+		if through.Scheme == "https" {
+			if conn, err = o.secure(ctx, conn, through.Hostname()); err != nil {
+				return nil, err
+			}
 		}
 		if err := connect(ctx, conn, through, address); err != nil {
 			conn.Close()
@@ -219,7 +226,24 @@ func (o Options) dialThrough(ctx context.Context, through *url.URL, address stri
 		}
 		return conn, nil
 	}
-	return nil, fmt.Errorf("its scheme %q is none of http, socks5", through.Scheme)
+	return nil, fmt.Errorf("its scheme %q is none of http, https, socks5", through.Scheme)
+}
+
+// secure shakes hands with a proxy, which Go's clients trust by the same
+// certificates as the registry. It gets the proxy's password.
+func (o Options) secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+	roots := x509.NewCertPool()
+	for _, c := range o.Trusted {
+		if c.X509 != nil {
+			roots.AddCert(c.X509)
+		}
+	}
+	secured := tls.Client(conn, &tls.Config{RootCAs: roots, ServerName: host, Time: func() time.Time { return o.Now }})
+	if err := secured.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secured, nil
 }
 
 // maxConnectAnswer bounds the answer to CONNECT, in bytes.

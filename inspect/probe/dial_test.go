@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
@@ -25,24 +26,30 @@ func pipe(a, b net.Conn) {
 }
 
 // httpProxy is one that wants a login.
-func httpProxy(t *testing.T) string {
-	return listen(t, func(c net.Conn) {
-		request, err := http.ReadRequest(bufio.NewReader(c))
-		if err != nil || request.Method != http.MethodConnect {
-			return
-		}
-		if request.Header.Get("Proxy-Authorization") != "Basic dXNlcjpzZXNhbWU=" { // user:sesame
-			io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-			return
-		}
-		to, err := net.Dial("tcp", request.Host)
-		if err != nil {
-			io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
-			return
-		}
-		io.WriteString(c, "HTTP/1.1 200 OK\r\nVia: test\r\n\r\n")
-		pipe(c, to)
-	})
+func httpProxy(t *testing.T) string { return listen(t, tunnel) }
+
+// httpsProxy is the same behind TLS.
+func httpsProxy(t *testing.T, leaf made) string {
+	config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.der}, PrivateKey: leaf.key}}}
+	return listen(t, func(c net.Conn) { tunnel(tls.Server(c, config)) })
+}
+
+func tunnel(c net.Conn) {
+	request, err := http.ReadRequest(bufio.NewReader(c))
+	if err != nil || request.Method != http.MethodConnect {
+		return
+	}
+	if request.Header.Get("Proxy-Authorization") != "Basic dXNlcjpzZXNhbWU=" { // user:sesame
+		io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+		return
+	}
+	to, err := net.Dial("tcp", request.Host)
+	if err != nil {
+		io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
+		return
+	}
+	io.WriteString(c, "HTTP/1.1 200 OK\r\nVia: test\r\n\r\n")
+	pipe(c, to)
 }
 
 // socks5 is one for IPv4 addresses, without login (RFC 1928).
@@ -75,7 +82,7 @@ func TestProxy(t *testing.T) {
 		require.NoError(t, err)
 		return Options{Trusted: trust(root), Proxy: func(string) (*url.URL, error) { return parsed, nil }}
 	}
-	for _, u := range []string{"http://user:sesame@" + httpProxy(t), "socks5://" + socks5(t)} {
+	for _, u := range []string{"http://user:sesame@" + httpProxy(t), "https://user:sesame@" + httpsProxy(t, leaf), "socks5://" + socks5(t)} {
 		r := look(t, server, through(u))
 		assert.Equal(t, "trusted", r.Verdict)
 		assert.Equal(t, server, r.Address)
@@ -91,7 +98,9 @@ func TestProxy(t *testing.T) {
 				}
 			}
 		}), server, "its answer has no end"},
-		{"of an unknown kind", "gopher://127.0.0.1:1", server, "is none of http, socks5"},
+		{"of an unknown kind", "gopher://127.0.0.1:1", server, "is none of http, https, socks5"},
+		{"whose certificate is not trusted", "https://user:sesame@" + httpsProxy(t, issue(t, nil, nil)), server, "signed by unknown authority"},
+		{"without the TLS that it should have", "https://user:sesame@" + httpProxy(t), server, "through the proxy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.shows, func(t *testing.T) {

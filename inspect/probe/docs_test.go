@@ -69,7 +69,7 @@ func TestJSONDocs(t *testing.T) {
 func fieldsOf(typ reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
 		for i := range typ.NumField() {
-			if f := typ.Field(i); f.IsExported() && !yield(f) {
+			if f := typ.Field(i); f.IsExported() && f.Tag.Get("json") != "-" && !yield(f) {
 				return
 			}
 		}

@@ -60,6 +60,10 @@ func cutNetwork(text string) (network netip.Prefix, port string, ok bool, err er
 	}
 	network, perr := netip.ParsePrefix(inner)
 	if perr != nil {
+		host, bits, _ := strings.Cut(inner, "/")
+		if addr, err := netip.ParseAddr(host); err == nil && bits != "" && strings.Trim(bits, "0123456789") == "" {
+			return network, "", false, fmt.Errorf("a network of %s has 0 to %d bits, not %s", addr, addr.BitLen(), bits)
+		}
 		return network, "", false, nil
 	}
 	if strings.Contains(port, "/") {

@@ -120,7 +120,6 @@ func TestParseTargets(t *testing.T) {
 		{"[fd00::/127]:5000", []string{"[fd00::]:5000", "[fd00::1]:5000"}},
 		{"fd00::/127", []string{"[fd00::]:443", "[fd00::1]:443"}},
 		{"10.0.0.1/hello:latest", []string{"10.0.0.1:443"}},
-		{"10.0.0.1/33:1", []string{"10.0.0.1:443"}}, // an image
 	} {
 		t.Run(tt.text, func(t *testing.T) {
 			all, err := ParseTargets(tt.text, maxNetwork)
@@ -134,6 +133,8 @@ func TestParseTargets(t *testing.T) {
 	}
 	for _, tt := range []struct{ text, says string }{
 		{"10.0.0.1/30:5000", "write 10.0.0.0/30"},
+		{"10.0.0.0/33:1", "0 to 32 bits"},
+		{"[fd00::/129]:1", "0 to 128 bits"},
 		{"10.0.0.0/15", "2^17"},
 		{"::/0", "2^128"},
 		{"0.0.0.0/0:443", "2^32"},
