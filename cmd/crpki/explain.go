@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -169,6 +170,7 @@ func isPath(arg string) bool {
 }
 
 func (e *env) explainLog(ctx context.Context, name string, r io.Reader) (explain.Summary, error) {
+	debug.SetMemoryLimit(lintMemory)
 	s, err := interruptible(e, func() (explain.Summary, error) { return explain.Log(ctx, r) })
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
