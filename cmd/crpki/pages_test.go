@@ -20,8 +20,9 @@ import (
 // pages are the documents whose commands are run, with what has to be there
 // before.
 var pages = map[string]string{
-	"docs/spec.md":        "",
-	"docs/lint-config.md": "",
+	"docs/spec.md":                     "",
+	"docs/lint-config.md":              "",
+	"docs/howto/image-pull-backoff.md": "",
 	"docs/howto/ci.md": `
 crpki gen --ip 10.96.0.50
 printf '# by hand\nkind: Secret\nmetadata:\n  name: registry-tls\n  namespace: infra\n  type: kubernetes.io/tls\n' > secret.yaml

@@ -144,7 +144,7 @@ func Log(ctx context.Context, r io.Reader) (Summary, error) {
 		s.Lines += res.lines
 	}
 	if len(groups) == 0 && readErr == nil {
-		s.Groups = []Group{{m.explain(unwrap(head)), 1, 1, s.Lines}}
+		s.Groups = []Group{{m.explain(unwrap(head)), 1, 1, max(1, s.Lines)}}
 	}
 	for _, g := range groups {
 		s.Groups = append(s.Groups, *g)
