@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -145,11 +146,7 @@ func (e *env) explainArgs(c *cli.Context) (explain.Summary, error) {
 			}
 			return e.explainLog(c.Context, "standard input", e.stdin)
 		}
-		if info, err := os.Stat(args[0]); err == nil || isPath(args[0]) {
-			if err != nil {
-				return explain.Summary{}, readError(args[0], err)
-			}
-			_ = info
+		if _, err := os.Stat(args[0]); err == nil || isPath(args[0]) {
 			return interruptible(e, func() (explain.Summary, error) {
 				f, err := os.Open(args[0])
 				if err != nil {
@@ -173,6 +170,7 @@ func isPath(arg string) bool {
 }
 
 func (e *env) explainLog(ctx context.Context, name string, r io.Reader) (explain.Summary, error) {
+	debug.SetMemoryLimit(lintMemory)
 	s, err := interruptible(e, func() (explain.Summary, error) { return explain.Log(ctx, r) })
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, errInterrupted):
@@ -205,19 +203,21 @@ const maxTold = 20
 
 func writeExplained(w io.Writer, r explained) error {
 	b := bufio.NewWriter(w)
-	r.write(b)
+	many := len(r.More) > 0
+	r.write(b, many)
 	for i, more := range r.More {
 		if i+1 == maxTold {
 			fmt.Fprintf(b, "\nand %d more; -o json has them\n", len(r.More)-i+r.Omitted)
 			break
 		}
 		fmt.Fprintln(b)
-		more.write(b)
+		more.write(b, many)
 	}
 	return b.Flush()
 }
 
-func (r explained) write(w io.Writer) {
+// write prints one of several failures, or the only one.
+func (r explained) write(w io.Writer, many bool) {
 	fmt.Fprintf(w, "%s: %s\n", r.Cause, r.Title)
 	field := func(name, value string) {
 		if value != "" {
@@ -227,7 +227,7 @@ func (r explained) write(w io.Writer) {
 	switch {
 	case r.Count > 1:
 		field("Found", fmt.Sprintf("%d times, in lines %d to %d", r.Count, r.First, r.Last))
-	case r.Count == 1 && len(r.More) > 0:
+	case r.Count == 1 && many:
 		field("Found", fmt.Sprintf("in line %d", r.First))
 	}
 	host := r.Host

@@ -26,6 +26,9 @@ var pages = map[string]string{
 	"docs/howto/connected-registry.md": `
 printf 'ConnectedRegistryName=edge01;SyncTokenName=edge01;SyncTokenPassword=x;ParentGatewayEndpoint=acme.westeurope.data.azurecr.io;ParentEndpointProtocol=https' > connection
 `,
+	"docs/spec.md":                     "",
+	"docs/lint-config.md":              "",
+	"docs/howto/image-pull-backoff.md": "",
 	"docs/howto/ci.md": `
 crpki gen --ip 10.96.0.50
 printf '# by hand\nkind: Secret\nmetadata:\n  name: registry-tls\n  namespace: infra\n  type: kubernetes.io/tls\n' > secret.yaml

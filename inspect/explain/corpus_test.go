@@ -73,3 +73,13 @@ func TestMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestThreads: messages from threads that were looked up when the rules were
+// done, and against which none of them was made.
+func TestThreads(t *testing.T) {
+	for _, s := range samples(t, "testdata/threads.jsonl") {
+		e := Message(s.Message)
+		assert.True(t, s.says(e.Cause), "%s, not %s (%s): %s", e.Cause, s.Cause, e.Evidence, s.Message)
+		assert.Equal(t, s.Host, e.Host, s.Message)
+	}
+}

@@ -404,7 +404,7 @@ func (f *findings) others(e *Explanation, at span, clean []byte, refs []referenc
 		if r.strength != sure || r.Cause == e.Cause || where.host == own.host || where.from > hit.from {
 			continue
 		}
-		also = appendFailure(also, Failure{r.Cause, r.Detail, where.host, roleOf(*where, clean, RegistryOf(e.Image))})
+		also = appendFailure(also, Failure{r.Cause, r.Detail, where.host, roleOf(*where, clean, e.Image)})
 	}
 	return also
 }
@@ -598,10 +598,26 @@ func (e *Explanation) doubt(causes ...Cause) {
 // maxEvidence bounds what is shown of a message, in bytes.
 const maxEvidence = 240
 
+// isNextField is true where a log goes on with another field: `" image="x"`,
+// `","detail":"x"`.
+func isNextField(text []byte) bool {
+	if len(text) < 3 || text[0] != '"' {
+		return false
+	}
+	if text[1] == ',' && text[2] == '"' {
+		return true
+	}
+	end := 2
+	for end < len(text) && isWord(text[end]) {
+		end++
+	}
+	return text[1] == ' ' && end > 2 && end < len(text) && text[end] == '='
+}
+
 // evidence is the line of the message from the words that decided on.
 func evidence(clean []byte, at span) string {
 	to := at.to
-	for to < len(clean) && to-at.from < maxEvidence && clean[to] != '\n' && clean[to] != '}' {
+	for to < len(clean) && to-at.from < maxEvidence && clean[to] != '\n' && clean[to] != '}' && !isNextField(clean[to:]) {
 		to++
 	}
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(clean[at.from:to]), "\ufffd")), " ")

@@ -131,6 +131,8 @@ func (f *findings) references(clean []byte) []reference {
 	return refs
 }
 
+func isBlankOrQuote(c byte) bool { return bytes.IndexByte([]byte(" \t\n\"'`["), c) >= 0 }
+
 func skipBlanks(clean []byte, at int) int {
 	for at < len(clean) && (clean[at] == ' ' || clean[at] == '\n' || clean[at] == '\t') {
 		at++
@@ -333,6 +335,7 @@ var intros = []struct {
 	{"failed to resolve source metadata for ", true},
 	{"Trying to pull ", true},
 	{"docker://", true},
+	{"reading manifest * in ", true},
 	{"Error: fetching manifest ", true},
 	{"Error: pulling ", false},
 	{"error pulling image ", false},
@@ -354,6 +357,9 @@ var intros = []struct {
 // image gives the image that was to be pulled.
 func (f *findings) image(clean []byte) string {
 	for _, hit := range f.intros {
+		if strings.HasSuffix(intros[hit.of].words, " ") && hit.to < len(clean) && !isBlankOrQuote(clean[hit.to]) {
+			continue // "image" in the middle of a name
+		}
 		if name := imageAt(clean[skipBlanks(clean, hit.to):], intros[hit.of].sure); name != "" {
 			return name
 		}
@@ -367,7 +373,7 @@ func imageAt(text []byte, sure bool) string {
 	sure = sure || len(text) > 0 && bytes.IndexByte([]byte("\"'`"), text[0]) >= 0
 	text = bytes.TrimLeft(text, "\"'`[(")
 	end := 0
-	for end < len(text) && (isWord(text[end]) || bytes.IndexByte([]byte("./:@-<>[]"), text[end]) >= 0) {
+	for end < len(text) && (isWord(text[end]) || bytes.IndexByte([]byte("./:@-<>[]*"), text[end]) >= 0) {
 		end++
 	}
 	// In "image localhost:5000/app:1: error" the last colon is none of the name.
@@ -428,7 +434,7 @@ func (e *Explanation) locate(clean []byte, refs []reference, at span) {
 		}
 		return
 	}
-	e.Host, e.Role = best.host, roleOf(*best, clean, own)
+	e.Host, e.Role = best.host, roleOf(*best, clean, e.Image)
 }
 
 func namedLookup(refs []reference, at span) *reference {
@@ -456,7 +462,11 @@ func nearest(refs []reference, at span, kind refKind) *reference {
 	return nil
 }
 
-func roleOf(r reference, clean []byte, own string) Role {
+func roleOf(r reference, clean []byte, image string) Role {
+	own := RegistryOf(image)
+	// An image without a registry is Docker Hub's for some clients only.
+	explicit := strings.HasPrefix(image, own)
+
 	path, query, _ := strings.Cut(r.url, "?")
 	before := clean[max(0, r.from-120):r.from]
 	switch {
@@ -467,12 +477,17 @@ func roleOf(r reference, clean []byte, own string) Role {
 	case strings.Contains(query, "service=") || strings.Contains(query, "scope=") || strings.Contains(query, "client_id=") || strings.HasSuffix(path, "/token") || strings.Contains(path, "/oauth2/") || bytes.Contains(before, []byte("token: ")):
 		return Token
 	case strings.Contains(path, "/v2/") && !strings.Contains(path, "/blobs/"):
-		if own != "" && own != r.host && hostOnly(own) != "docker.io" && !strings.HasPrefix(path, "/v2/?") {
+		if own != "" && explicit && !answersFor(r.host, own) {
 			return Mirror
 		}
 		return Registry
-	case hostOnly(r.host) != hostOnly(own) && (strings.Contains(path, "/blobs/") || strings.Contains(path, "sha256:") || strings.Contains(path, "/sha256/") || bytes.Contains(before, []byte("image configuration")) || bytes.Contains(before, []byte("failed to copy"))):
+	case hostOnly(r.host) != hostOnly(own) && !strings.Contains(path, "/blobs/uploads/") && (strings.Contains(path, "/blobs/") || strings.Contains(path, "sha256:") || strings.Contains(path, "/sha256/") || bytes.Contains(before, []byte("image configuration")) || bytes.Contains(before, []byte("failed to copy"))):
 		return Blob
 	}
 	return Registry
+}
+
+// answersFor is true when host is the registry of an image's name.
+func answersFor(host, registry string) bool {
+	return strings.EqualFold(host, registry) || registry == "docker.io" && (host == "registry-1.docker.io" || host == "index.docker.io")
 }

@@ -144,7 +144,7 @@ func Log(ctx context.Context, r io.Reader) (Summary, error) {
 		s.Lines += res.lines
 	}
 	if len(groups) == 0 && readErr == nil {
-		s.Groups = []Group{{m.explain(unwrap(head)), 1, 1, s.Lines}}
+		s.Groups = []Group{{m.explain(unwrap(head)), 1, 1, max(1, s.Lines)}}
 	}
 	for _, g := range groups {
 		s.Groups = append(s.Groups, *g)
@@ -248,11 +248,10 @@ func starts(line []byte) bool {
 
 // block explains what stands in whole lines of a log, and counts them.
 func (m *matcher) block(block []byte) (all []found, lines int) {
-	var s squashed
 	for at := 0; at < len(block); {
 		end, n := record(block[at:])
 		text := block[at : at+end]
-		if e, ok := m.record(&s, text); ok {
+		if e, ok := m.record(text); ok {
 			all = append(all, found{lines + 1, e})
 		}
 		at += end
@@ -291,11 +290,15 @@ func btoi(b bool) int {
 }
 
 // record explains one record, if it tells of a failure with some certainty.
-func (m *matcher) record(s *squashed, text []byte) (Explanation, bool) {
-	clean := unwrap(text)
-	if s.fold(clean); !m.hasHot(s.text) {
-		return Explanation{}, false
+func (m *matcher) record(text []byte) (Explanation, bool) {
+	if !m.hasHot(text) {
+		if isPlain(text) {
+			return Explanation{}, false
+		}
+		if clean := unwrap(text); !m.hasHot(clean) {
+			return Explanation{}, false
+		}
 	}
-	e := m.explain(clean)
+	e := m.explain(unwrap(text))
 	return e, e.Confidence == High || e.Confidence == Medium
 }

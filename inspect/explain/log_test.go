@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,4 +67,76 @@ func BenchmarkTables(b *testing.B) {
 	for b.Loop() {
 		newMatcher()
 	}
+}
+
+// No line is lost or counted twice where one block ends and the next begins.
+func TestLogInBlocks(t *testing.T) {
+	const every = 5
+	data := bigLog(3<<20, every)
+	lines := bytes.Count(data, []byte("\n"))
+	for name, r := range map[string]io.Reader{"at once": bytes.NewReader(data), "in pieces": iotest.HalfReader(bytes.NewReader(data))} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Log(context.Background(), r)
+			require.NoError(t, err)
+			assert.Equal(t, lines, s.Lines)
+			count, first, last := 0, lines, 0
+			for _, g := range s.Groups {
+				count += g.Count
+				first, last = min(first, g.First), max(last, g.Last)
+			}
+			assert.Equal(t, lines/every, count)
+			assert.Equal(t, [2]int{every, lines / every * every}, [2]int{first, last})
+			assert.Len(t, s.Groups, 7)
+		})
+	}
+}
+
+// A log of which no line ends, or that never ends, takes no more memory, and a
+// reader that fails is told.
+func TestLogWithoutEnd(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	for name, r := range map[string]io.Reader{"zeros": zeros{}, "lines": lines{}} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			_, err := Log(ctx, r)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(32<<20))
+		})
+	}
+	_, err := Log(context.Background(), iotest.ErrReader(io.ErrClosedPipe))
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+type lines struct{}
+
+func (lines) Read(p []byte) (int, error) {
+	const line = "Get \"https://reg.local/v2/\": x509: certificate signed by unknown authority\n"
+	n := 0
+	for n+len(line) <= len(p) {
+		n += copy(p[n:], line)
+	}
+	return max(n, copy(p, line)), nil
+}
+
+func FuzzLog(f *testing.F) {
+	f.Add([]byte("a\nb\n"))
+	f.Add(bigLog(2000, 2))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := Log(context.Background(), bytes.NewReader(data))
+		require.NoError(t, err)
+		for _, g := range s.Groups {
+			assert.Positive(t, g.Count)
+			assert.LessOrEqual(t, g.First, g.Last)
+			assert.LessOrEqual(t, g.Last, max(1, s.Lines))
+		}
+	})
 }

@@ -5,6 +5,8 @@ package explain
 type automaton struct {
 	class   [256]uint8
 	classes int
+	// folded is the class of the byte that squash makes of each.
+	folded [256]uint8
 	// next is state × class → state.
 	next []uint16
 	// out is the first of the words that end in a state, as an index into words
@@ -46,6 +48,11 @@ func newAutomaton(words []string, hot []bool) *automaton {
 		a.out[state], a.hot[state] = uint16(i+1), hot[i]
 	}
 	a.link(used)
+	for c := range a.folded {
+		if a.folded[c] = a.class[squash[c]]; squash[c] == 0 {
+			a.folded[c] = skipped
+		}
+	}
 	return a
 }
 
@@ -91,13 +98,18 @@ func (a *automaton) find(text []byte, found func(word, end int)) {
 	}
 }
 
-// hasHot is true when text holds one of the hot words.
+// hasHot is true when text, squashed, holds one of the hot words.
 func (a *automaton) hasHot(text []byte) bool {
 	state := uint16(0)
 	for _, c := range text {
-		if state = a.next[int(state)*a.classes+int(a.class[c])]; a.hot[state] {
-			return true
+		if k := a.folded[c]; k != skipped {
+			if state = a.next[int(state)*a.classes+int(k)]; a.hot[state] {
+				return true
+			}
 		}
 	}
 	return false
 }
+
+// skipped is the class of bytes that the squashed text leaves out.
+const skipped = 0xff

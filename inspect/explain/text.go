@@ -26,6 +26,23 @@ func unwrap(text []byte) []byte {
 	return joinWrapped(text)
 }
 
+// isPlain is true for text of which unwrap would change no more than quotes and
+// blanks, which the squashed text leaves out anyway.
+func isPlain(text []byte) bool {
+	if bytes.ContainsAny(text, "%&\x1b") {
+		return false
+	}
+	for from := 0; ; from++ {
+		at := bytes.IndexByte(text[from:], '\\')
+		if at < 0 {
+			return true
+		}
+		if from += at; from+1 < len(text) && (text[from+1] == 'u' || text[from+1] == 'n' || text[from+1] == 't' || text[from+1] == 'r') {
+			return false
+		}
+	}
+}
+
 // hasForeign is true for text with control characters or beyond ASCII.
 func hasForeign(text []byte) bool {
 	for _, c := range text {
@@ -239,21 +256,11 @@ var squash = func() (table [256]byte) {
 }()
 
 func (s *squashed) set(text []byte) {
-	s.text, s.at = s.text[:0], s.at[:0]
+	s.text, s.at = make([]byte, 0, len(text)), make([]int32, 0, len(text))
 	for i, c := range text {
 		if c = squash[c]; c != 0 {
 			s.text = append(s.text, c)
 			s.at = append(s.at, int32(i))
-		}
-	}
-}
-
-// fold is set without the places.
-func (s *squashed) fold(text []byte) {
-	s.text = s.text[:0]
-	for _, c := range text {
-		if c = squash[c]; c != 0 {
-			s.text = append(s.text, c)
 		}
 	}
 }
