@@ -17,10 +17,13 @@ STAMP := $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X main.comm
 GOBUILD := CGO_ENABLED=0 $(GO) build -buildvcs=$(BUILDVCS) $(BUILDFLAGS) -ldflags "$(strip $(LDFLAGS) $(STAMP))"
 TOOL := $(GO) tool -modfile=.ci/tools/go.mod
 
+# Where .ci/real/build puts the programs that it builds.
+REAL = CRPKI_REAL="$$(.ci/real/build)"
+
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install test e2e e2e-k8s lint vuln bench fuzz docs cross release-dry clean
+.PHONY: help demo build install test real e2e e2e-k8s lint vuln bench fuzz docs cross release-dry clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,18 +48,20 @@ test: ## install what the tests need, then run them all
 	@.ci/install
 	$(GO) test -timeout 30m $(TESTFLAGS) ./...
 
-e2e: ## run only the tests with real clients and servers; a missing one is a failure
-	@CRPKI_INTEROP=require .ci/install
-	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop
-	CRPKI_INTEROP=require CRPKI_E2E=1 $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) ./fixtures/trustimage ./fixtures/trustcontainerd
+real: ## build the real programs that Debian lacks: containerd 2.3, Kubernetes 1.34, helm …
+	@.ci/real/build containerd kube helm image docker
 
-e2e-k8s: ## follow users' journeys on a real Kubernetes node; builds it, 10 minutes the first time
+e2e: real ## hold crpki against real clients, runtimes and API servers; a missing one is a failure
 	@CRPKI_INTEROP=require .ci/install
-	CRPKI_REAL=$$(.ci/real/build containerd kube) && export CRPKI_REAL && \
-		$(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/journeys
-	@.ci/real/build kube helm
-	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/interop ./fixtures/cluster ./fixtures/kube ./fixtures/helm
-	CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 10m $(TESTFLAGS) -run RealCluster ./cmd/crpki
+	$(REAL) CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) \
+		./fixtures/interop ./fixtures/matrix ./fixtures/pull ./fixtures/cluster ./fixtures/kube ./fixtures/helm
+	$(REAL) CRPKI_INTEROP=require $(GO) test -count=1 -v -timeout 10m $(TESTFLAGS) -run RealCluster ./cmd/crpki
+	$(REAL) CRPKI_INTEROP=require CRPKI_E2E=1 $(GO) test -count=1 -p 1 -timeout 30m $(TESTFLAGS) \
+		./fixtures/trustimage ./fixtures/trustcontainerd
+
+e2e-k8s: real ## follow users' journeys on a real Kubernetes node
+	@CRPKI_INTEROP=require .ci/install
+	$(REAL) CRPKI_JOURNEYS=1 $(GO) test -count=1 -v -timeout 30m $(TESTFLAGS) ./fixtures/journeys
 
 lint: vuln ## gofumpt, go vet, staticcheck, and known vulnerabilities
 	@unformatted=$$($(TOOL) gofumpt -l .) && if [ -n "$$unformatted" ]; then \
