@@ -26,8 +26,6 @@ var pages = map[string]string{
 	"docs/howto/connected-registry.md": `
 printf 'ConnectedRegistryName=edge01;SyncTokenName=edge01;SyncTokenPassword=x;ParentGatewayEndpoint=acme.westeurope.data.azurecr.io;ParentEndpointProtocol=https' > connection
 `,
-	"docs/spec.md":                     "",
-	"docs/lint-config.md":              "",
 	"docs/howto/image-pull-backoff.md": "",
 	"docs/howto/ci.md": `
 crpki gen --ip 10.96.0.50
@@ -47,6 +45,10 @@ crpki gen --dns auth.example.com --out-dir auth --ca certs/ca.crt
 crpki gen --dns s3.example.com --out-dir store --ca certs/ca.crt
 `,
 	"README.md": `
+mkdir -p node/etc/containerd/certs.d node/etc/ssl/certs node/var/lib/dpkg
+printf 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n' > node/etc/containerd/config.toml
+printf 'Package: containerd.io\nStatus: install ok installed\nVersion: 1.7.28-1\n\n' > node/var/lib/dpkg/status
+printf 'Failed to pull image "10.96.0.50/app:1": failed to pull and unpack image "10.96.0.50/app:1": failed to resolve reference "10.96.0.50/app:1": failed to do request: Head "https://10.96.0.50/v2/app/manifests/1": tls: failed to verify certificate: x509: certificate signed by unknown authority\n' > messages.txt
 printf 'a password\n' > secret
 mkdir given
 crpki gen --intermediate --dns other.example.com --out-dir given
