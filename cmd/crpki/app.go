@@ -54,13 +54,17 @@ func commands(e *env) []*cli.Command {
 func newApp(e *env) *cli.App {
 	return &cli.App{
 		Name:  "crpki",
-		Usage: "make certificates that the clients of a container registry accept",
+		Usage: "make, check, deploy and explain the TLS of container registries",
 		Description: `# a CA and a server certificate, ready to serve and to trust, in ./certs
 crpki gen --ip 10.96.0.50
-# what is in a file
-crpki inspect certs/tls.crt
-# from cron: a new certificate in the last 30 days of the old one
-crpki renew certs/tls.crt --if-expires-within 30d
+# what would break pulls, before it is deployed
+crpki lint certs
+# is a live registry right, for whom, and if not, why?
+crpki probe 10.96.0.50 --ca-file certs/ca.crt
+# would the runtimes of this node trust it, and which file decides?
+crpki trust check 10.96.0.50
+# a pull failed: what does the message mean?
+crpki explain messages.txt
 
 Results go to standard output, everything else to standard error. Flags may
 stand before or behind the arguments, global ones also before the command.`,
