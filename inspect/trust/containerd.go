@@ -46,9 +46,24 @@ func (c Containerd) Detect(n *Node) []Installation {
 	if c.Marker != "" && !n.Exists(c.Marker) {
 		return nil
 	}
-	return n.Find(Program{
+	found := n.Find(Program{
 		Runtime: c.Product, Binaries: c.Programs, Packages: c.Packages, Units: c.Units, Configs: []string{path.Dir(c.Config)},
 	})
+	return slices.DeleteFunc(found, func(i Installation) bool { return c.onlyForDocker(n, i) })
+}
+
+// onlyForDocker is true for a containerd that nobody pulls through: Docker's
+// package switches its CRI plugin off, and here is a docker and no kubelet.
+func (c Containerd) onlyForDocker(n *Node, i Installation) bool {
+	if c.Product != "containerd" || n.Exists("/var/lib/kubelet") || len(Docker.Detect(n)) == 0 {
+		return false
+	}
+	r, ok := parseRelease(i.Version)
+	if !ok {
+		r = containerdLines[len(containerdLines)-1].release
+	}
+	config := containerdConfig(n, r, c.mainConfig(n))
+	return config.criDisabled() != nil
 }
 
 // Name is what --runtime takes.

@@ -144,6 +144,16 @@ func TestContainerdRegistries(t *testing.T) {
 	assert.Empty(t, ContainerdItself().Registries(node(nil), Installation{}), "nothing is set and nothing is wrong")
 }
 
+// TestContainerdOnlyForDocker: on a host of Docker's packages nobody pulls
+// through containerd, and a CRI plugin that is switched off is no fault there.
+func TestContainerdOnlyForDocker(t *testing.T) {
+	files := map[string]string{"/etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\n", "/etc/docker/daemon.json": "{}"}
+	assert.Empty(t, ContainerdItself().Detect(node(files)))
+	files["/var/lib/kubelet/config.yaml"] = ""
+	assert.Len(t, ContainerdItself().Detect(node(files)), 1, "a kubelet wants the CRI")
+	assert.Len(t, ContainerdItself().Detect(node(with("/etc/docker/daemon.json", "{}"))), 1, "the CRI is there")
+}
+
 // TestRancher: what k3s makes of registries.yaml, and that it makes it only
 // when it starts.
 func TestRancher(t *testing.T) {
