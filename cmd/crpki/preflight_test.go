@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -399,6 +400,28 @@ func TestPreflightInARealCluster(t *testing.T) {
 		want(t, checks, "connection-string", preflight.Pass, "well-formed")
 		assert.NotContains(t, checks, "secret", "nothing is said about what was not seen")
 	})
+}
+
+// The band that preflight advises is the one that a real API server leaves alone
+// when it chooses addresses itself.
+func TestPreflightBandInARealCluster(t *testing.T) {
+	l := &preflightLab{Server: cluster.Start(t, "--service-cluster-ip-range", "10.97.0.0/26"), dir: t.TempDir()}
+	l.kubeconfig = l.Kubeconfig(t, cluster.Admin)
+	l.file(t, "connection.txt", labString)
+	l.values(t, "--mode", "default", "--cluster-ip", "10.97.0.16")
+	_, checks, _ := l.preflight(t, "preflight", "values.yaml")
+	assert.Equal(t, preflight.Pass, checks["cluster-ip-band"].Verdict, checks["cluster-ip-band"].Message)
+	_, checks, _ = l.preflight(t, "preflight", "values.yaml", "--set", "service.clusterIP=10.97.0.17")
+	assert.Equal(t, preflight.Warn, checks["cluster-ip-band"].Verdict, checks["cluster-ip-band"].Message)
+	for i := range 30 {
+		name := fmt.Sprintf("auto-%d", i)
+		l.Create(t, "/api/v1/namespaces/default/services", "{apiVersion: v1, kind: Service, metadata: {name: "+name+"}, spec: {ports: [{port: 80}]}}")
+		var s struct {
+			Spec struct{ ClusterIP netip.Addr }
+		}
+		l.Read(t, "/api/v1/namespaces/default/services/"+name, &s)
+		assert.Positive(t, s.Spec.ClusterIP.Compare(netip.MustParseAddr("10.97.0.16")), "%s got %s by itself", name, s.Spec.ClusterIP)
+	}
 }
 
 func labBase64(t *testing.T, path string) string {

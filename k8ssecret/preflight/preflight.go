@@ -48,24 +48,38 @@ type Check struct {
 // CheckInfo describes a check.
 type CheckInfo struct{ ID, About string }
 
-// Checks lists all checks in the order in which they are made.
-func Checks() []CheckInfo {
-	return []CheckInfo{
-		{"values", "what lint calls an error or a warning in the file"},
-		{"names", "names of release and namespace"},
-		{"connection-string", "the connection string is whole, and its registry's name one that Azure takes"},
-		{"namespace", "the namespace is there, or will be made, and is not being deleted"},
-		{"cluster-ip-range", "service.clusterIP is in the range of the cluster's Services"},
-		{"cluster-ip-free", "no other Service has it, and the release's own has no other"},
-		{"cluster-ip-band", "it is in the band from which no Service gets an address by itself"},
-		{"certificate", "the certificate in the values names all that clients dial"},
-		{"service-names", "it names the Services by which pods dial as well"},
-		{"secret", "the Secret of tls.secret is there, of the right type, and lint finds no error in it"},
-		{"storage-class", "the storage class is there, or there is a default one"},
-		{"storage-access", "it makes volumes that several nodes write to, for replicas"},
-		{"cert-manager", "cert-manager is there or not, as the values say"},
-		{"cert-manager-ready", "its controller runs"},
+// check is one of the checks, with how it is made.
+type check struct {
+	CheckInfo
+	make func(*preflight) Check
+}
+
+// all are the checks in the order in which they are made.
+func all() []check {
+	return []check{
+		{CheckInfo{"values", "what lint calls an error or a warning in the file"}, (*preflight).values},
+		{CheckInfo{"names", "names of release and namespace"}, (*preflight).names},
+		{CheckInfo{"connection-string", "the connection string is whole, and its registry's name one that Azure takes"}, (*preflight).connectionString},
+		{CheckInfo{"namespace", "the namespace is there, or will be made, and is not being deleted"}, (*preflight).namespace},
+		{CheckInfo{"cluster-ip-range", "service.clusterIP is in the range of the cluster's Services"}, (*preflight).ipRange},
+		{CheckInfo{"cluster-ip-free", "no other Service has it, and the release's own has no other"}, (*preflight).ipFree},
+		{CheckInfo{"cluster-ip-band", "it is in the band from which no Service gets an address by itself"}, (*preflight).ipBand},
+		{CheckInfo{"certificate", "the certificate in the values names all that clients dial"}, (*preflight).certificate},
+		{CheckInfo{"service-names", "it names the Services by which pods dial as well"}, (*preflight).serviceNames},
+		{CheckInfo{"secret", "the Secret of tls.secret is there, of the right type, and lint finds no error in it"}, (*preflight).secret},
+		{CheckInfo{"storage-class", "the storage class is there, or there is a default one"}, (*preflight).storageClass},
+		{CheckInfo{"storage-access", "it makes volumes that several nodes write to, for replicas"}, (*preflight).storageAccess},
+		{CheckInfo{"cert-manager", "cert-manager is there or not, as the values say"}, (*preflight).certManager},
+		{CheckInfo{"cert-manager-ready", "its controller runs"}, (*preflight).certManagerReady},
 	}
+}
+
+// Checks lists all checks in the order in which they are made.
+func Checks() (infos []CheckInfo) {
+	for _, c := range all() {
+		infos = append(infos, c.CheckInfo)
+	}
+	return infos
 }
 
 // Fault is something that lint found.
@@ -119,33 +133,15 @@ func (p *preflight) ofRelease(m cluster.Meta) bool {
 // checks made so far are returned with it.
 func Run(ctx context.Context, client *cluster.Client, plan k8ssecret.Deployment, o Options) ([]Check, error) {
 	p := &preflight{Options: o, ctx: ctx, client: client, plan: plan}
-	for _, check := range []struct {
-		id   string
-		make func() Check
-	}{
-		{"values", p.values},
-		{"names", p.names},
-		{"connection-string", p.connectionString},
-		{"namespace", p.namespace},
-		{"cluster-ip-range", p.ipRange},
-		{"cluster-ip-free", p.ipFree},
-		{"cluster-ip-band", p.ipBand},
-		{"certificate", p.certificate},
-		{"service-names", p.serviceNames},
-		{"secret", p.secret},
-		{"storage-class", p.storageClass},
-		{"storage-access", p.storageAccess},
-		{"cert-manager", p.certManager},
-		{"cert-manager-ready", p.certManagerReady},
-	} {
-		if slices.Contains(o.Skip, check.id) {
+	for _, check := range all() {
+		if slices.Contains(o.Skip, check.ID) {
 			continue
 		}
-		c := check.make()
+		c := check.make(p)
 		if p.fatal != nil {
 			return p.checks, p.fatal
 		}
-		c.ID = check.id
+		c.ID = check.ID
 		p.checks = append(p.checks, c)
 	}
 	return p.checks, nil
