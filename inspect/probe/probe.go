@@ -163,7 +163,7 @@ func verifiedName(t Target, o Options) string {
 func (r *Result) judge(h *handshake, o Options) {
 	if len(h.certs) == 0 {
 		if h.err != nil && h.dialed {
-			r.Go = &GoVerdict{Error: printable(h.err)}
+			r.Go = goVerdict(h.err)
 			r.goErr = h.err
 		}
 		return
@@ -175,7 +175,7 @@ func (r *Result) judge(h *handshake, o Options) {
 	if h.err != nil && (r.goErr == nil || h.permissive) {
 		r.goErr = h.err
 	}
-	r.Go = &GoVerdict{OK: r.goErr == nil, Error: printable(r.goErr)}
+	r.Go = goVerdict(r.goErr)
 	if openSSLReads(h.certs) {
 		r.OpenSSL = openSSLVerdict(o.verifier.SClient(verify.OpenSSL{
 			Presented: h.certs, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
@@ -191,7 +191,7 @@ func (r *Result) refuseClient(err error) {
 	r.clientErr = err
 	if r.goErr == nil {
 		r.goErr = err
-		r.Go = &GoVerdict{Error: printable(err)}
+		r.Go = goVerdict(err)
 	}
 }
 

@@ -122,6 +122,18 @@ func (r ClientRequest) RawCAs() [][]byte { return r.raw }
 type GoVerdict struct {
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
+	// Older is what those say that were built with Go 1.19, as Debian 12 builds
+	// skopeo, podman, containerd and docker; absent when it is the same.
+	Older string `json:"older,omitempty"`
+}
+
+// goVerdict gives the words of err, nil for none.
+func goVerdict(err error) *GoVerdict {
+	v := &GoVerdict{OK: err == nil, Error: printable(err)}
+	if older := verify.Go119(v.Error); older != v.Error {
+		v.Older = older
+	}
+	return v
 }
 
 // OpenSSLVerdict is what `openssl s_client` says. It says nothing, "no peer

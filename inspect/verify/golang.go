@@ -64,3 +64,19 @@ func (g Go) chains(roots func() *x509.CertPool) ([][]*x509.Certificate, error) {
 	}
 	return chains, nil
 }
+
+// Go119 gives an error of Go's TLS in the words of Go 1.19, with which Debian 12
+// builds skopeo, podman, containerd and docker.
+func Go119(text string) string {
+	// Go 1.20 put in front what it was doing (crypto/tls, CertificateVerificationError).
+	text = strings.TrimPrefix(text, "tls: failed to verify certificate: ")
+	before, _, ok := strings.Cut(text, "certificate contains duplicate extension with OID ")
+	if ok {
+		text = before + "certificate contains duplicate extensions"
+	}
+	const insecure, hint = "cannot verify signature: insecure algorithm ", " (temporarily override with GODEBUG=x509sha1=1)"
+	for _, algorithm := range []string{"SHA1-RSA", "ECDSA-SHA1"} {
+		text = strings.Replace(text, insecure+algorithm, insecure+algorithm+hint, 1)
+	}
+	return text
+}
