@@ -241,7 +241,7 @@ func Word(c Cause) string {
 // DetailsOf lists the details of a cause, in the order of the documentation.
 func DetailsOf(c Cause) (details []string) {
 	for _, a := range abouts {
-		own := slices.ContainsFunc(rules, func(r Rule) bool { return r.Detail == a.Detail && r.Cause == c })
+		own := slices.ContainsFunc(rules, func(r rule) bool { return r.detail == a.Detail && r.cause == c })
 		switch {
 		case a.Detail == "unspecified":
 			own = c == Other
@@ -260,7 +260,7 @@ func DetailsOf(c Cause) (details []string) {
 // Phrases lists by what words a detail is known.
 func Phrases(detail string) (phrases []string) {
 	for _, r := range rules {
-		if r.Detail == detail {
+		if r.detail == detail {
 			phrases = append(phrases, r.phrases...)
 		}
 	}

@@ -80,11 +80,11 @@ const (
 	weak // says only together with a sign of a pull
 )
 
-// Rule gives the cause of messages that hold one of its phrases.
-type Rule struct {
-	// Detail names the failure more exactly than the cause; details describes it.
-	Detail   string
-	Cause    Cause
+// A rule gives the cause of messages that hold one of its phrases.
+type rule struct {
+	// detail names the failure more exactly than the cause; abouts describes it.
+	detail   string
+	cause    Cause
 	strength strength
 	// or are other causes that the same words allow.
 	or      []Cause
@@ -401,10 +401,10 @@ func (f *findings) others(e *Explanation, at span, clean []byte, refs []referenc
 	for _, hit := range f.rules {
 		r := rules[hit.rule]
 		where := nearest(refs, hit.span, asked)
-		if r.strength != sure || r.Cause == e.Cause || where.host == own.host || where.from > hit.from {
+		if r.strength != sure || r.cause == e.Cause || where.host == own.host || where.from > hit.from {
 			continue
 		}
-		also = appendFailure(also, Failure{r.Cause, r.Detail, where.host, roleOf(*where, clean, e.Image)})
+		also = appendFailure(also, Failure{r.cause, r.detail, where.host, roleOf(*where, clean, e.Image)})
 	}
 	return also
 }
@@ -424,8 +424,8 @@ func (f *findings) first(context bool) (ruleHit, bool) {
 }
 
 // grade takes cause and confidence from a rule.
-func (e *Explanation) grade(r Rule, hit ruleHit, context bool) {
-	e.Cause, e.Detail, e.Alternatives = r.Cause, r.Detail, slices.Clone(r.or)
+func (e *Explanation) grade(r rule, hit ruleHit, context bool) {
+	e.Cause, e.Detail, e.Alternatives = r.cause, r.detail, slices.Clone(r.or)
 	grades := []Confidence{High, Medium, Low}
 	g := int(r.strength)
 	if len(r.or) > 0 {
@@ -500,7 +500,7 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 			best, causes = ruleHit{p.of, span{int(s.at[at.from]), int(s.at[at.to-1]) + 1}, n}, nil
 		}
 		r := rules[p.of]
-		for _, c := range append([]Cause{r.Cause}, r.or...) {
+		for _, c := range append([]Cause{r.cause}, r.or...) {
 			if !slices.Contains(causes, c) {
 				causes = append(causes, c)
 			}
@@ -513,7 +513,7 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 		return ruleHit{}, false
 	}
 	r := rules[best.rule]
-	e.Cause, e.Detail, e.Confidence, e.Alternatives = r.Cause, r.Detail, Low, nil
+	e.Cause, e.Detail, e.Confidence, e.Alternatives = r.cause, r.detail, Low, nil
 	if len(causes) == 1 && context {
 		e.Confidence = Medium
 	}

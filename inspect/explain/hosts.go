@@ -413,10 +413,8 @@ func (e *Explanation) locate(clean []byte, refs []reference, at span) {
 		}
 	}
 	best := nearest(refs, at, asked)
-	if best == nil || e.Cause == DNS && namedLookup(refs, at) != nil && hostOnly(namedLookup(refs, at).host) != hostOnly(best.host) {
-		if n := namedLookup(refs, at); e.Cause == DNS && n != nil {
-			best = n
-		}
+	if n := lookedUp(refs, at); e.Cause == DNS && n != nil && (best == nil || hostOnly(n.host) != hostOnly(best.host)) {
+		best = n
 	}
 	if best == nil {
 		best = nearest(refs, at, named)
@@ -437,7 +435,8 @@ func (e *Explanation) locate(clean []byte, refs []reference, at span) {
 	e.Host, e.Role = best.host, roleOf(*best, clean, e.Image)
 }
 
-func namedLookup(refs []reference, at span) *reference {
+// lookedUp is the name nearest before the failure that words name.
+func lookedUp(refs []reference, at span) *reference {
 	for i := len(refs) - 1; i >= 0; i-- {
 		if r := &refs[i]; r.kind == named && r.from <= at.to && r.role == "" && !isIP(hostOnly(r.host)) {
 			return r
