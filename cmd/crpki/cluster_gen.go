@@ -41,13 +41,14 @@ func genPresetFlags() []cli.Flag {
 // checkGenCluster refuses what does not go with a cluster.
 func (e *env) checkGenCluster(c *cli.Context) error {
 	if !c.Bool("apply") {
-		reads := []string{"force-conflicts", "create-namespace", "rollout-restart", "secret"}
-		if c.String("from-service") == "" {
-			reads = append(reads, "kubeconfig", "context", "request-timeout")
-		}
-		for _, name := range reads {
+		for _, name := range []string{"force-conflicts", "create-namespace", "rollout-restart", "secret"} {
 			if e.typed(name) {
 				return usageErrorf("--%s has no effect without --apply", name)
+			}
+		}
+		for _, name := range []string{"kubeconfig", "context", "request-timeout"} {
+			if e.typed(name) && c.String("from-service") == "" {
+				return usageErrorf("--%s has no effect without --apply or --from-service", name)
 			}
 		}
 		return nil
@@ -149,8 +150,9 @@ func (g *generation) apply(k *cluster.Client) error {
 	o := g.outcome()
 	written := false
 	a.before = func(context.Context) error {
-		written = true
-		return g.place(g.c, &o, g.files, g.c.Bool("force"))
+		err := g.place(g.c, &o, g.files, g.c.Bool("force"))
+		written = err == nil && !o.DryRun
+		return err
 	}
 	done, err := a.run(g.c.Context)
 	if err != nil {

@@ -92,7 +92,6 @@ var never = []struct{ prefix, reason string }{
 	{"github.com/rogpeppe/go-internal", "tests only"},
 	{"html/template", "nothing here is HTML"},
 	{"testing", "tests only"},
-	{"os/user", "with cgo it needs a C library"},
 	{module + "/fixtures", "fixtures are for tests and the demo"},
 }
 

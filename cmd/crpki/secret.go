@@ -247,6 +247,9 @@ func (e *env) secretParts(c *cli.Context) (p parts, err error) {
 		}
 		paths = paths.or(found)
 	}
+	if near := closest(c.Args().First(), []string{"get", "list"}); paths.cert == "" && near != "" {
+		return p, withHint(usageErrorf("of which certificate is the Secret %s to be? --from or --cert is missing", c.Args().First()), fmt.Sprintf("did you mean crpki secret %s?", near))
+	}
 	if paths.cert == "" {
 		return p, withHint(usageErrorf("of which certificate is the Secret to be? --from or --cert is missing"), "for example: crpki secret NAME --from certs")
 	}
@@ -396,8 +399,10 @@ func (e *env) secretKey(p secretPaths, m pki.Material) (key struct {
 		key.signer = readable[0]
 	}
 	key.pem, err = format.EncodeKey(key.signer.Signer)
-	if kept := keptKey(key.signer.Origin.Source); len(readable) == 1 && kept != nil {
-		key.pem = kept
+	if len(readable) == 1 && key.signer.Origin.Source != "-" {
+		if kept := keptKey(key.signer.Origin.Source); kept != nil {
+			key.pem = kept
+		}
 	}
 	return key, err
 }
@@ -406,6 +411,10 @@ func (e *env) secretKey(p secretPaths, m pki.Material) (key struct {
 // there, nil when there is none or it needs a password. Some programs read only
 // PKCS#1, and who has such a file has a reason.
 func keptKey(path string) []byte {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() { // a pipe is empty by now
+		return nil
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil
@@ -476,6 +485,8 @@ func (e *env) refuseErrors(c *cli.Context, s k8ssecret.Secret, manifest []byte) 
 			fmt.Fprintf(e.stderr, "crpki: error: %s\n", printable(text))
 		case f.Severity >= inspect.Warning:
 			e.warnf("%s", text)
+		default:
+			e.notef("%s", text)
 		}
 	}
 	if bad == 0 {

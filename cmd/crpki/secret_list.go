@@ -154,7 +154,7 @@ func (e *env) secretRow(s cluster.Secret, warn, fail int) secretRow {
 	row.Names, row.Issuer, row.SHA256 = nonNil(pki.NamesOf(leaf).Strings()), leaf.Issuer.String(), fingerprint(leaf)
 	begins, ends := leaf.NotBefore, leaf.NotAfter // a pointer into leaf would keep all of it
 	row.NotBefore, row.NotAfter, row.DaysLeft = &begins, &ends, &left
-	within := func(days int) bool { return leaf.NotAfter.Before(e.now.Add(time.Duration(days) * issue.Day)) }
+	within := func(days int) bool { return leaf.NotAfter.Before(e.now.AddDate(0, 0, days)) }
 	switch {
 	case leaf.NotAfter.Before(e.now):
 		row.State = stateExpired
