@@ -22,7 +22,7 @@ import (
 func preflightCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "preflight",
-		Usage: "ask the cluster whether a connected registry can be deployed as its values say",
+		Usage: "ask the cluster what it would refuse of a deployment",
 		Description: `crpki preflight values.yaml
 # with the arguments that helm is going to get, too
 crpki preflight values.yaml --set service.clusterIP=10.96.0.50

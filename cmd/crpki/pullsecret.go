@@ -17,7 +17,7 @@ import (
 func pullSecretCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "pull-secret",
-		Usage: "make the Secret with which pods log in to registries, and apply it",
+		Usage: "make or apply the Secret by which pods log in to registries",
 		Description: `crpki pull-secret registry-pull --registry 10.96.0.50 --username puller --password-file secret -n infra
 # several registries in one: what docker login and podman login have left, and one more
 crpki pull-secret registry-pull --docker-config config.json --registry 10.96.0.50 --username puller --password-file secret

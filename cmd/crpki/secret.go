@@ -38,7 +38,7 @@ const (
 func secretCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "secret",
-		Usage: "make a TLS Secret of a certificate, its key and its CA, and apply it",
+		Usage: "make or apply a TLS Secret; show those of a cluster",
 		UsageText: `crpki secret [flags] NAME
 crpki secret get [flags] NAME
 crpki secret list [flags]`,

@@ -22,7 +22,7 @@ func secretListCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:    "list",
 		Aliases: []string{"ls"},
-		Usage:   "list the TLS Secrets of a cluster: for which names, and until when",
+		Usage:   "list a cluster's TLS Secrets, their names and expiry",
 		Description: `crpki secret list -A
 # from cron: fails when one has expired or ends within 14 days
 crpki secret list -A --warn-days 28 --fail-days 14 --due

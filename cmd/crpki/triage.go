@@ -22,7 +22,7 @@ const aboutPods = "Pods"
 func triageCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "triage",
-		Usage: "say why the pods of a cluster cannot pull their images, and what to do",
+		Usage: "say why pods cannot pull their images, and what to do",
 		Description: `crpki triage -n infra
 # the whole cluster, and the CA that its nodes should trust
 crpki triage -A --ca-file certs/ca.crt

@@ -206,7 +206,7 @@ func (t *triager) checkHosts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o := probe.Options{Resolve: resolve, Now: t.now, AuthLevel: 2, Trusted: trusted, TrustName: name, Proxy: proxy}
+	o := probe.Options{Resolve: resolve, Now: t.now, Dialer: t.dialer, AuthLevel: 2, Trusted: trusted, TrustName: name, Proxy: proxy}
 	if o.Timeouts.Total = t.c.Duration("timeout"); o.Timeouts.Total <= 0 {
 		return usageErrorf("--timeout %v leaves no time: write 10s", o.Timeouts.Total)
 	}

@@ -86,7 +86,7 @@ func (e *env) ask(c *cli.Context, ref trust.Reference, host string, resolve map[
 	}
 	total := c.Duration("timeout")
 	r := probe.Probe(c.Context, target, probe.Options{
-		Now: e.now, TLSOnly: true, Resolve: resolve, TrustName: "nothing",
+		Now: e.now, Dialer: e.dialer, TLSOnly: true, Resolve: resolve, TrustName: "nothing",
 		Timeouts: probe.Timeouts{Connect: total, Handshake: total, Total: total},
 	})
 	if err := context.Cause(c.Context); err != nil {

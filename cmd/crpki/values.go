@@ -34,7 +34,7 @@ const (
 func valuesCommand(e *env) *cli.Command {
 	return &cli.Command{
 		Name:  "values",
-		Usage: "write the values by which a chart, or an Azure extension, gets its certificate",
+		Usage: "write the values that give a chart its certificate",
 		Description: `# for any chart that takes tls.crt, tls.key and tls.cacrt
 crpki values --for helm --from certs
 # for the connected registry, by the modes of its guides
