@@ -163,7 +163,7 @@ type dockerAuth struct {
 func (d DockerConfig) Encode() ([]byte, error) {
 	auths := map[string]dockerAuth{}
 	for registry, l := range d {
-		a := dockerAuth{l.Username, l.Password, l.Email, l.Auth, l.IdentityToken, l.RegistryToken}
+		a := dockerAuth(l)
 		if l.Username != "" || l.Password != "" {
 			a.Auth = base64.StdEncoding.EncodeToString([]byte(l.Username + ":" + l.Password))
 		}
@@ -194,7 +194,7 @@ func DecodeDockerConfig(data []byte) (config DockerConfig, helpers map[string]st
 		helpers[""] = file.CredsStore
 	}
 	for registry, a := range file.Auths {
-		l := Login{a.Username, a.Password, a.Email, a.Auth, a.IdentityToken, a.RegistryToken}
+		l := Login(a)
 		if a.Auth != "" && a.Username == "" && a.Password == "" {
 			plain, err := base64.StdEncoding.DecodeString(a.Auth)
 			user, password, ok := strings.Cut(string(plain), ":")

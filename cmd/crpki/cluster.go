@@ -232,7 +232,7 @@ func (e *env) newApplication(c *cli.Context, k *cluster.Client, namespace, name 
 
 // try lets the API server check everything, and changes nothing but that it
 // makes the namespace, without which a Secret cannot be checked. It returns the
-// Secret as it is now, without the values when they may not be read.
+// Secret as it would be.
 func (a *application) try(ctx context.Context, result *applied) (cluster.Applied, error) {
 	trial := a.options
 	trial.DryRun = true
@@ -298,22 +298,29 @@ func (a *application) run(ctx context.Context) (applied, error) {
 	}
 	for _, name := range a.accounts {
 		if err := a.attach(ctx, name, a.options); err != nil {
-			return result, err
+			return result, fmt.Errorf("%w; the Secret is applied all the same", err)
 		}
 		result.ServiceAccounts = append(result.ServiceAccounts, name)
 	}
 	if result.Action == "unchanged" {
 		return result, nil
 	}
+	return result, a.restartAll(ctx, &result)
+}
+
+// restartAll restarts the workloads. The next run would find nothing changed, so
+// that what fails here has to be made good by hand.
+func (a *application) restartAll(ctx context.Context, result *applied) error {
 	for _, w := range a.workloads {
 		if !a.options.DryRun {
 			if err := a.restart(ctx, w, a.options); err != nil {
-				return result, err
+				return withHint(fmt.Errorf("%w; the Secret is applied all the same", err),
+					fmt.Sprintf("kubectl rollout restart -n %s %s", a.namespace, shellQuote(w.String())))
 			}
 		}
 		result.Restarted = append(result.Restarted, w.String())
 	}
-	return result, nil
+	return nil
 }
 
 // current is the Secret as it is, nil when it is not there or may not be read.

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -86,8 +85,6 @@ type Error struct {
 	Owners []Owner
 	// Fields cannot be changed, or are invalid: "type", "data".
 	Fields []string
-	// RetryAfter is what the API server asks to wait, 0 when it says nothing.
-	RetryAfter time.Duration
 
 	err error
 }
@@ -206,7 +203,6 @@ func (e *Error) status(s metav1.Status) {
 		e.Kind, e.Detail = Unreachable, fmt.Sprintf("HTTP status %d; %v", s.Code, errNoAnswer)
 		return
 	}
-	e.RetryAfter = time.Duration(details.RetryAfterSeconds) * time.Second
 	switch s.Reason {
 	case metav1.StatusReasonUnauthorized:
 		e.Kind, e.Detail = Unauthorized, "the API server does not take the credentials: they are wrong or have expired"

@@ -242,39 +242,6 @@ func (c *Client) write(ctx context.Context, q *rest.Request, op Op, body []byte,
 	return Applied{Created: code == 201, Object: answer}, op.explain(ctx, err)
 }
 
-// Allowed asks whether the user may do verb to the resource. name may be empty.
-func (c *Client) Allowed(ctx context.Context, verb string, r Resource, namespace, name string) (bool, error) {
-	type attributes struct {
-		Verb      string `json:"verb"`
-		Group     string `json:"group"`
-		Version   string `json:"version"`
-		Resource  string `json:"resource"`
-		Namespace string `json:"namespace,omitempty"`
-		Name      string `json:"name,omitempty"`
-	}
-	type review struct {
-		APIVersion string `json:"apiVersion"`
-		Kind       string `json:"kind"`
-		Spec       struct {
-			ResourceAttributes attributes `json:"resourceAttributes"`
-		} `json:"spec"`
-		Status struct {
-			Allowed bool `json:"allowed"`
-		} `json:"status"`
-	}
-	ask := review{APIVersion: accessReviews.APIVersion(), Kind: accessReviews.Kind}
-	ask.Spec.ResourceAttributes = attributes{verb, r.Group, r.Version, r.Name, namespace, name}
-	data, err := json.Marshal(ask)
-	if err != nil {
-		return false, err
-	}
-	answer, err := c.Create(ctx, accessReviews, "", data, ApplyOptions{})
-	if err != nil {
-		return false, err
-	}
-	return ask.Status.Allowed, Op{"create", accessReviews, "", ""}.decode(answer.Object, &ask)
-}
-
 // Serves reports whether the API server has the resource: custom ones and new
 // ones are not in every cluster.
 func (c *Client) Serves(ctx context.Context, r Resource) (bool, error) {
@@ -300,19 +267,6 @@ func (c *Client) Serves(ctx context.Context, r Resource) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// Version is that of the API server: "v1.34.4".
-func (c *Client) Version(ctx context.Context) (string, error) {
-	op := Op{"get", Resource{Name: "the version", ClusterScoped: true}, "", ""}
-	body, err := c.do(ctx, c.rest.Get().AbsPath("/version"), op)
-	if err != nil {
-		return "", err
-	}
-	var v struct {
-		GitVersion string `json:"gitVersion"`
-	}
-	return v.GitVersion, op.decode(body, &v)
 }
 
 // do gives the body of the answer.

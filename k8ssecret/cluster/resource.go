@@ -17,7 +17,6 @@ var (
 	ConfigMaps      = Resource{Version: "v1", Name: "configmaps", Kind: "ConfigMap"}
 	Pods            = Resource{Version: "v1", Name: "pods", Kind: "Pod"}
 	Events          = Resource{Version: "v1", Name: "events", Kind: "Event"}
-	Claims          = Resource{Version: "v1", Name: "persistentvolumeclaims", Kind: "PersistentVolumeClaim"}
 	Namespaces      = Resource{Version: "v1", Name: "namespaces", Kind: "Namespace", ClusterScoped: true}
 	Nodes           = Resource{Version: "v1", Name: "nodes", Kind: "Node", ClusterScoped: true}
 
@@ -28,8 +27,6 @@ var (
 	ServiceCIDRs   = Resource{Group: "networking.k8s.io", Version: "v1", Name: "servicecidrs", Kind: "ServiceCIDR", ClusterScoped: true}
 	IPAddresses    = Resource{Group: "networking.k8s.io", Version: "v1", Name: "ipaddresses", Kind: "IPAddress", ClusterScoped: true}
 	StorageClasses = Resource{Group: "storage.k8s.io", Version: "v1", Name: "storageclasses", Kind: "StorageClass", ClusterScoped: true}
-
-	accessReviews = Resource{Group: "authorization.k8s.io", Version: "v1", Name: "selfsubjectaccessreviews", Kind: "SelfSubjectAccessReview", ClusterScoped: true}
 )
 
 // APIVersion is what manifests say: "v1", "apps/v1".

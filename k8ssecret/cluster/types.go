@@ -149,18 +149,6 @@ type StorageClass struct {
 	VolumeBindingMode    string            `json:"volumeBindingMode"`
 }
 
-// Claim is a PersistentVolumeClaim.
-type Claim struct {
-	Metadata Meta `json:"metadata"`
-	Spec     struct {
-		AccessModes      []string `json:"accessModes"`
-		StorageClassName *string  `json:"storageClassName"`
-	} `json:"spec"`
-	Status struct {
-		Phase string `json:"phase"`
-	} `json:"status"`
-}
-
 // Condition is a statement about an object's state.
 type Condition struct {
 	Type    string `json:"type"`
