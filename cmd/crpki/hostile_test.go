@@ -208,6 +208,7 @@ var hostileUses = []string{
 	"probe 127.0.0.1:1 --ca-file certs/ca.crt --cert certs/tls.crt --key BAD",
 	"probe --targets-from BAD --ca-file certs/ca.crt",
 	"trust check reg.local --root . --runtime podman --cert BAD",
+	"trust check reg.local --roots-from BAD --runtime podman --cert certs/tls.crt",
 	"trust install reg.local --root . --runtime podman --dry-run --ca BAD",
 	"trust render reg.local --runtime podman --ca BAD",
 	"serve --cert BAD --for 1ms --listen 127.0.0.1:0",

@@ -22,6 +22,10 @@ import (
 var pages = map[string]string{
 	"docs/spec.md":        "",
 	"docs/lint-config.md": "",
+	"docs/trust.md": `
+printf '{}\n' > docker.json
+printf 'ID=debian\n' > os-release
+`,
 	"docs/howto/ci.md": `
 crpki gen --ip 10.96.0.50
 printf '# by hand\nkind: Secret\nmetadata:\n  name: registry-tls\n  namespace: infra\n  type: kubernetes.io/tls\n' > secret.yaml
