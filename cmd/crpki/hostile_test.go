@@ -219,6 +219,7 @@ var hostileUses = []string{
 	"preflight BAD",
 	"preflight --set service.clusterIP=10.96.0.50 --set cert-manager.install=false --kubeconfig BAD",
 	"trust check reg.local --root . --runtime podman --cert BAD",
+	"trust check reg.local --roots-from BAD --runtime podman --cert certs/tls.crt",
 	"trust install reg.local --root . --runtime podman --dry-run --ca BAD",
 	"trust render reg.local --runtime podman --ca BAD",
 	"serve --cert BAD --for 1ms --listen 127.0.0.1:0",

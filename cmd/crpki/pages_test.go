@@ -27,6 +27,10 @@ var pages = map[string]string{
 printf 'ConnectedRegistryName=edge01;SyncTokenName=edge01;SyncTokenPassword=x;ParentGatewayEndpoint=acme.westeurope.data.azurecr.io;ParentEndpointProtocol=https' > connection
 `,
 	"docs/howto/image-pull-backoff.md": "",
+	"docs/trust.md": `
+printf '{}\n' > docker.json
+printf 'ID=debian\n' > os-release
+`,
 	"docs/howto/ci.md": `
 crpki gen --ip 10.96.0.50
 printf '# by hand\nkind: Secret\nmetadata:\n  name: registry-tls\n  namespace: infra\n  type: kubernetes.io/tls\n' > secret.yaml

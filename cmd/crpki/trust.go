@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -160,6 +161,9 @@ The certificate is that of --cert, a file with what the server sends, leaf first
 Without it crpki connects to the registry, and to the mirrors that the node has
 for it, from where it runs.
 
+With --roots-from many nodes are checked in one run, in order; -o json then writes
+an object on a line for each.
+
 Where the version of a runtime is not known and matters, each answer is told.
 
 Exits with 0 when every runtime would pull and verifies what it pulls from, with
@@ -173,6 +177,7 @@ Exits with 0 when every runtime would pull and verifies what it pulls from, with
 			&cli.DurationFlag{Name: "timeout", Value: defaultTrustTimeout, Usage: "`TIME` for each connection", Category: aboutConnection},
 			&cli.BoolFlag{Name: "explain", Usage: "tell every file that was looked for, and every address that is tried", Category: aboutReport},
 			outputFlag("text", "json", "yaml"),
+			&cli.StringFlag{Name: "roots-from", Usage: "`FILE` with the roots of many nodes, one on a line; # begins a comment, - is standard input", TakesFile: true, Category: aboutNode},
 		}, nodeFlags()),
 		Action: e.trustCheck,
 	}
@@ -186,6 +191,9 @@ type checked struct {
 	OK      bool           `json:"ok"`
 	Servers []servedBy     `json:"servers"`
 	Results []checkedByOne `json:"results"`
+	// Error is why the node could not be read, one of many.
+	Error   string `json:"error,omitempty"`
+	reached bool
 }
 
 // servedBy is a server whose certificate was judged.
@@ -213,6 +221,9 @@ func (e *env) trustCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.String("roots-from") != "" {
+		return e.trustCheckMany(c, ref)
+	}
 	n, err := e.openNode(c)
 	if err != nil {
 		return err
@@ -222,30 +233,136 @@ func (e *env) trustCheck(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result := checked{Reference: ref, Root: c.String("root"), OK: true, Servers: []servedBy{}, Results: []checkedByOne{}}
-	var decisions []trust.Decision
-	for _, r := range runtimes {
-		decisions = append(decisions, r.Decide(n.Node, r.at, ref)...)
-	}
+	decisions := decide(n, runtimes, ref)
 	presented, servers, err := e.presented(c, ref, decisions)
 	if err != nil {
 		return err
 	}
-	result.Servers = servers
-	for _, d := range decisions {
-		result.add(n, d, presented, e)
-	}
+	result := e.check(n, ref, decisions, presented, servers)
 	if err := e.print(c, result, func(w io.Writer) error { return result.write(w, c.Bool("explain")) }); err != nil {
 		return err
 	}
+	return result.exit()
+}
+
+func decide(n *node, runtimes []surveyed, ref trust.Reference) (decisions []trust.Decision) {
+	for _, r := range runtimes {
+		decisions = append(decisions, r.Decide(n.Node, r.at, ref)...)
+	}
+	return decisions
+}
+
+func (e *env) check(n *node, ref trust.Reference, decisions []trust.Decision, presented []trust.Presented, servers []servedBy) checked {
+	result := checked{Reference: ref, Root: n.root, OK: true, Servers: servers, Results: []checkedByOne{}}
+	for _, p := range presented {
+		result.reached = result.reached || p.Error == ""
+	}
+	for _, d := range decisions {
+		result.add(n, d, presented, e)
+	}
+	return result
+}
+
+// exit is 0 for good, 1 for bad, 3 where no server could be reached.
+func (r *checked) exit() error {
 	switch {
-	case result.OK:
+	case r.OK:
 		return nil
-	case len(presented) > 0 && !slices.ContainsFunc(presented, func(p trust.Presented) bool { return p.Error == "" }) &&
-		slices.ContainsFunc(result.Results, func(r checkedByOne) bool { return r.Verdict == trust.Indeterminate }):
+	case !r.reached && slices.ContainsFunc(r.Results, func(one checkedByOne) bool { return one.Verdict == trust.Indeterminate }):
 		return &exitError{exitConnect, errSilent}
 	}
 	return errBad
+}
+
+// trustCheckMany checks the nodes of --roots-from, several at a time, and tells
+// of each in its turn.
+func (e *env) trustCheckMany(c *cli.Context, ref trust.Reference) error {
+	if c.IsSet("root") {
+		return usageErrorf("--root and --roots-from: one node or many")
+	}
+	roots, err := e.rootsFrom(c.String("roots-from"))
+	if err != nil {
+		return err
+	}
+	// One look at the registry serves all nodes; their mirrors are not connected to.
+	presented, servers, err := e.presented(c, ref, nil)
+	if err != nil {
+		return err
+	}
+	cache := &trust.Cache{}
+	worst, count := exitOK, 0
+	jobs := func(yield func(func() checked) bool) {
+		for _, root := range roots {
+			if !yield(func() checked { return e.checkRoot(c, root, cache, ref, presented, servers) }) {
+				return
+			}
+		}
+	}
+	err = inOrder(c.Context, jobs, func(r checked) error {
+		switch code := exitCode(r.exit()); {
+		case r.Error != "":
+			worst = exitUsage
+		case code != exitOK && worst != exitUsage:
+			worst = code
+		}
+		if count++; count > 1 && c.String("output") == "text" {
+			fmt.Fprintln(e.stdout)
+		}
+		return e.writeOneOfMany(c, r)
+	})
+	if err != nil || worst == exitOK {
+		return err
+	}
+	return &exitError{worst, errSilent}
+}
+
+func (e *env) writeOneOfMany(c *cli.Context, r checked) error {
+	switch c.String("output") {
+	case "json":
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(r)
+	case "yaml":
+		fmt.Fprintln(e.stdout, "---")
+		return e.print(c, r, nil)
+	}
+	fmt.Fprintf(e.stdout, "%s: ", printable(r.Root))
+	return r.write(e.stdout, c.Bool("explain"))
+}
+
+// checkRoot checks one node of many. What is wrong with the node itself is part
+// of the result.
+func (e *env) checkRoot(c *cli.Context, root string, cache *trust.Cache, ref trust.Reference, presented []trust.Presented, servers []servedBy) checked {
+	failed := func(err error) checked {
+		return checked{Reference: ref, Root: root, Error: err.Error(), Servers: servers, Results: []checkedByOne{}}
+	}
+	n, err := e.openAs(c, root, cache)
+	if err != nil {
+		return failed(err)
+	}
+	defer n.Close()
+	runtimes, err := e.surveyOf(n.Node, root, c.StringSlice("runtime"))
+	if err != nil {
+		return failed(err)
+	}
+	return e.check(n, ref, decide(n, runtimes, ref), presented, servers)
+}
+
+// rootsFrom reads a file with a node's root on each line.
+func (e *env) rootsFrom(path string) (roots []string, err error) {
+	data, err := e.readFor("--roots-from", path)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			roots = append(roots, line)
+		}
+	}
+	if len(roots) == 0 {
+		return nil, usageErrorf("--roots-from %s: names no node", path)
+	}
+	return roots, nil
 }
 
 func (r *checked) add(n *node, d trust.Decision, presented []trust.Presented, e *env) {
@@ -272,6 +389,10 @@ func (r *checked) add(n *node, d trust.Decision, presented []trust.Presented, e 
 }
 
 func (r *checked) write(w io.Writer, explain bool) error {
+	if r.Error != "" {
+		_, err := fmt.Fprintln(w, printable(r.Error))
+		return err
+	}
 	good := 0
 	width := 0
 	for _, one := range r.Results {

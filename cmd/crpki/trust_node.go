@@ -35,7 +35,12 @@ func (n *node) Close() { n.close() }
 
 // openNode opens the node of --root, as the user of --user.
 func (e *env) openNode(c *cli.Context) (*node, error) {
-	n, err := e.openRoot(c.String("root"), trust.NodeOptions{})
+	return e.openAs(c, c.String("root"), nil)
+}
+
+func (e *env) openAs(c *cli.Context, root string, cache *trust.Cache) (*node, error) {
+	o := trust.NodeOptions{Cache: cache}
+	n, err := e.openRoot(root, o)
 	if err != nil {
 		return nil, err
 	}
@@ -43,13 +48,12 @@ func (e *env) openNode(c *cli.Context) (*node, error) {
 	if name == "" {
 		return n, nil
 	}
-	user, err := userOf(n.Node, name)
+	o.User, err = userOf(n.Node, name)
+	n.Close()
 	if err != nil {
-		n.Close()
 		return nil, err
 	}
-	n.Close()
-	return e.openRoot(c.String("root"), trust.NodeOptions{User: user})
+	return e.openRoot(root, o)
 }
 
 func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
