@@ -197,7 +197,7 @@ func TestExamplesRun(t *testing.T) {
 mkdir -p home/.local/share/bash-completion/completions home/.config/fish/completions downloads
 printf 'a password\n' > secret
 chmod 600 secret
-crpki gen --ip 10.96.0.50 --dns a.example.com --san old.example.com
+crpki gen --ip 10.96.0.50 --dns a.example.com --dns reg.example.com --san old.example.com
 crpki gen --intermediate --dns reg.example.com --out-dir other
 crpki csr --dns reg.example.com --out-dir request
 cp request/tls.csr .
@@ -206,6 +206,13 @@ cp other/ca.crt root.crt
 cp other/tls.crt tls.crt
 cat other/ca.crt other/tls.crt certs/ca.crt certs/tls.crt > heap.pem
 cp other/tls.crt downloads/a.pem
+cp other/ca.crt new-ca.crt
+mkdir -p node/etc/docker/certs.d/reg.example.com:5000
+cp certs/ca.crt node/etc/docker/certs.d/reg.example.com:5000/ca.crt
+printf '{}' > node/etc/docker/daemon.json
+printf 'ID=debian' > node/etc/os-release
+crpki trust snapshot --root node
+crpki trust install --ca other/ca.crt reg.example.com:5000 --root node
 cp other/intermediate.crt downloads/b.pem
 cp other/ca.crt old.p7b
 crpki p12 pack certs/tls.crt certs/tls.key --password-file secret --alias tomcat --out keystore.p12
@@ -214,14 +221,6 @@ printf 'version: 1\ncas: [{name: root}]\ncerts: [{name: reg, ca: root, names: 10
 printf '10.96.0.50\nreg.example.com:5000\n' > registries.txt
 printf '{"id":1,"chain":["%s"],"roots":["%s"],"host":"10.96.0.50"}\n' "$(awk '{printf "%s\\n", $0}' certs/tls.crt)" "$(awk '{printf "%s\\n", $0}' certs/ca.crt)" > cases.jsonl
 printf '{"message":"dial tcp: lookup reg.local: no such host"}\n' > messages.jsonl
-mkdir -p node/etc/containerd node/etc/ssl/certs node/var/lib/dpkg
-printf 'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n' > node/etc/containerd/config.toml
-printf 'Package: containerd.io\nStatus: install ok installed\nVersion: 1.7.28-1\n\n' > node/var/lib/dpkg/status
-cat certs/ca.crt > node/etc/ssl/certs/ca-certificates.crt
-printf 'ID=debian\n' > node/etc/os-release
-cp other/ca.crt new-ca.crt
-crpki trust install --ca certs/ca.crt reg.example.com:5000 --root node
-crpki trust snapshot --root node --out node.tar
 printf 'dial tcp: lookup reg.local: no such host\n' > messages.txt
 printf '{"auths": {"quay.io": {"auth": "dTpw"}}}' > config.json
 printf '# ours\nservice: {type: ClusterIP}\n' > my-values.yaml

@@ -24,7 +24,7 @@ func trustCommand(e *env) *cli.Command {
 		Description: `# what would the runtimes of this node do with that image?
 crpki trust check reg.example.com:5000/team/app:1.2
 # a copy of a node, and the certificate that the registry has
-crpki trust check reg.example.com:5000 --root /mnt/node --cert certs/tls.crt
+crpki trust check reg.example.com:5000 --root node --cert certs/tls.crt
 # every registry that the node has configuration for, and what is wrong with it
 crpki trust list --root node.tar
 # make all runtimes of this node trust a CA for one registry

@@ -76,7 +76,7 @@ func trustUninstallCommand(e *env) *cli.Command {
 		Usage: "take away again what trust install did for a registry",
 		Description: `crpki trust uninstall reg.example.com:5000
 # on a mounted copy of a node, and without writing
-crpki trust uninstall reg.example.com:5000 --root /mnt/node --dry-run
+crpki trust uninstall reg.example.com:5000 --root node --dry-run
 
 Takes away what the runs of crpki trust install for this registry wrote, and
 nothing else: files that it made go, settings that it added are taken out of files
@@ -347,10 +347,15 @@ func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change,
 	if err != nil {
 		return err
 	}
+	// The record goes first: what a run that is killed has made can be taken away.
 	// 0600: the lines around a setting may hold a password.
-	files = append(files, pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')})
-	result, err := e.emit(files, emit.Options{Force: true, Now: e.now})
+	noted := pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')}
+	result, err := e.emit([]pki.File{noted}, emit.Options{Force: true, Now: e.now})
 	if err != nil {
+		return placeHint(err)
+	}
+	dropBackups(result)
+	if result, err = e.emit(files, emit.Options{Force: true, Now: e.now}); err != nil {
 		return placeHint(err)
 	}
 	dropBackups(result)
@@ -561,12 +566,7 @@ const contextLines = 2
 func (n *node) changeOf(ch trust.Change, before []byte, created bool) nodeChange {
 	c := nodeChange{Path: ch.Path, Created: created, SHA256: sum(ch.Data), Run: ch.Run, Restart: ch.Restart}
 	if created {
-		// An empty folder is what a killed run left: it goes with the others.
-		for dir, below := path.Dir(ch.Path), ""; dir != "/"; dir, below = path.Dir(dir), path.Base(dir) {
-			entries, err := n.ReadDir(dir)
-			if err == nil && (len(entries) > 1 || len(entries) == 1 && entries[0].Name() != below) || err != nil && !errors.Is(err, fs.ErrNotExist) {
-				break
-			}
+		for dir := path.Dir(ch.Path); dir != "/" && !n.Exists(dir); dir = path.Dir(dir) {
 			c.Dirs = append([]string{dir}, c.Dirs...)
 		}
 		return c
@@ -740,7 +740,12 @@ func (u *undoing) take(ch nodeChange) error {
 		u.content[ch.Path] = was
 	}
 	if !slices.ContainsFunc(u.left, func(l nodeChange) bool { return l.Path == ch.Path }) {
-		u.out.Run = appendNew(u.out.Run, ch.Run...)
+		for _, command := range ch.Run {
+			if store := u.Store(); store != nil && store.Distribution == "Debian" && command == store.Update {
+				command += " --fresh" // without, the links in /etc/ssl/certs stay
+			}
+			u.out.Run = appendNew(u.out.Run, command)
+		}
 		u.out.Restart = appendNew(u.out.Restart, ch.Restart...)
 	}
 	return nil

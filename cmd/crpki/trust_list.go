@@ -17,8 +17,8 @@ func trustListCommand(e *env) *cli.Command {
 		Description: `crpki trust list
 # a node that is not this one
 crpki trust list --root node.tar -o json
-# an upgrade, before it happens
-crpki trust list --runtime containerd@2.2.0
+# as another version would have it
+crpki trust list --runtime podman@5.8.0
 
 For each runtime on the node it lists the registries that the node has
 configuration for, and the mistakes in there: files that are silently passed
