@@ -383,6 +383,7 @@ func (r *checked) add(n *node, d trust.Decision, presented []trust.Presented, e 
 	if j.Restart == "" {
 		j.Restart = n.stale(d, j)
 	}
+	j.Fix = n.command(j.Fix)
 	one := checkedByOne{Decision: d, Judgement: j, OK: j.Verdict == trust.Trusted && j.Message == ""}
 	r.OK = r.OK && one.OK
 	r.Results = append(r.Results, one)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
@@ -136,6 +137,8 @@ type installed struct {
 	Left []string `json:"left,omitempty"`
 	// Cannot says which runtimes could not be configured, and why.
 	Cannot []string `json:"cannot,omitempty"`
+	// idle says why there is nothing to do.
+	idle string
 }
 
 type installedFile struct {
@@ -434,7 +437,7 @@ func (o installed) write(w io.Writer, live bool) error {
 	p := func(format string, args ...any) { fmt.Fprintln(w, printable(fmt.Sprintf(format, args...))) }
 	if len(o.Files) == 0 {
 		if len(o.Left) == 0 {
-			p("%s: nothing to do, all is in place", o.Registry)
+			p("%s: nothing to do, %s", o.Registry, cmp.Or(o.idle, "all is in place"))
 		}
 		return nil
 	}
@@ -674,7 +677,7 @@ func (e *env) trustUninstall(c *cli.Context) error {
 		return err
 	}
 	defer func() { n.Close() }()
-	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
+	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}, idle: "all of it is gone already"}
 	if !out.DryRun {
 		if n, err = e.recovered(c, n, ref); err != nil {
 			return err
@@ -687,7 +690,7 @@ func (e *env) trustUninstall(c *cli.Context) error {
 	if len(r.Changes) == 0 {
 		return withHint(usageErrorf("%s: nothing was installed for it by crpki trust install", ref.Registry), "crpki trust list shows what the node has")
 	}
-	u := undoing{node: n, out: &out, content: map[string][]byte{}, was: map[string][]byte{}, gone: map[string]bool{}}
+	u := undoing{node: n, out: &out, others: n.otherRecords(name), content: map[string][]byte{}, was: map[string][]byte{}, gone: map[string]bool{}}
 	for _, ch := range slices.Backward(r.Changes) {
 		if err := u.take(ch); err != nil {
 			return err
@@ -708,6 +711,57 @@ type undoing struct {
 	gone    map[string]bool
 	order   []string
 	left    []nodeChange
+	others  []*otherRecord
+}
+
+// otherRecord is that of another registry, which takes over what it needs.
+type otherRecord struct {
+	record
+	name    string
+	changed bool
+}
+
+func (n *node) otherRecords(own string) (all []*otherRecord) {
+	entries, _ := n.ReadDir(recordDir)
+	for _, entry := range entries {
+		name := path.Join(recordDir, entry.Name())
+		data, err := n.ReadFile(name)
+		o := &otherRecord{name: name}
+		if name != own && strings.HasSuffix(name, ".json") && err == nil && json.Unmarshal(data, &o.record) == nil {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// handOver gives a change to a registry that needs it too: the setting names a
+// folder in which that one has its files. It goes with the last of them.
+func (u *undoing) handOver(ch nodeChange, text string) bool {
+	for _, o := range u.others {
+		for _, theirs := range o.Changes {
+			for dir := path.Dir(theirs.Path); dir != "/"; dir = path.Dir(dir) {
+				if theirs.Path == ch.Path || !strings.Contains(text, `"`+dir+`"`) {
+					continue
+				}
+				o.Changes, o.changed = append([]nodeChange{ch}, o.Changes...), true
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// handOverDirs gives folders that stay to the registry whose files are in them.
+func (u *undoing) handOverDirs(dirs []string) {
+	for _, o := range u.others {
+		for i, theirs := range o.Changes {
+			for _, dir := range slices.Backward(dirs) {
+				if strings.HasPrefix(theirs.Path, dir+"/") && !slices.Contains(theirs.Dirs, dir) {
+					o.Changes[i].Dirs, o.changed = append([]string{dir}, o.Changes[i].Dirs...), true
+				}
+			}
+		}
+	}
 }
 
 // take undoes one change, the last first.
@@ -728,13 +782,22 @@ func (u *undoing) take(ch nodeChange) error {
 	switch {
 	case u.gone[ch.Path]:
 	case ch.Created && sum(now) == ch.SHA256:
+		if by := u.namedIn(ch.Path); by != "" {
+			u.leave(ch, "stays, for "+by+" names it")
+			return nil
+		}
+		if u.handOver(ch, string(now)) {
+			return nil
+		}
 		u.gone[ch.Path] = true
 	case ch.Created:
-		u.leave(ch, "was changed since, and stays")
+		u.leave(ch, "was changed since, and stays: take out by hand what is for "+u.out.Registry)
+	case u.handOver(ch, ch.Added):
+		return nil
 	default:
 		was, ok := ch.undo(now)
 		if !ok {
-			u.leave(ch, "was changed since where crpki had changed it, and stays")
+			u.leave(ch, "was changed since where crpki had changed it, and stays: take out by hand what is for "+u.out.Registry)
 			return nil
 		}
 		u.content[ch.Path] = was
@@ -744,6 +807,17 @@ func (u *undoing) take(ch nodeChange) error {
 		u.out.Restart = appendNew(u.out.Restart, ch.Restart...)
 	}
 	return nil
+}
+
+// namedIn is a file that stays and names this one: without it, the runtime would
+// fail.
+func (u *undoing) namedIn(name string) string {
+	for _, l := range u.left {
+		if bytes.Contains(u.content[l.Path], []byte(name)) {
+			return l.Path
+		}
+	}
+	return ""
 }
 
 func (u *undoing) leave(ch nodeChange, why string) {
@@ -778,8 +852,25 @@ func (u *undoing) apply(e *env, r record, recordName string) error {
 		}
 		u.out.Files = append(u.out.Files, f)
 	}
+	for _, ch := range r.Changes {
+		u.handOverDirs(ch.Dirs)
+	}
 	if u.out.DryRun {
 		return nil
+	}
+	for _, o := range u.others {
+		if !o.changed {
+			continue
+		}
+		host, err := u.place(o.name)
+		if err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(o.record, "", "  ")
+		if err != nil {
+			return err
+		}
+		files = append(files, pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')})
 	}
 	if len(files) > 0 {
 		result, err := e.emit(files, emit.Options{Force: true, Now: e.now})

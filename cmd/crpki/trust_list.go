@@ -60,7 +60,7 @@ func (e *env) trustList(c *cli.Context) error {
 	for _, r := range runtimes {
 		one := listedRuntime{Installation: r.at, Registries: []trust.Configured{}}
 		for _, registry := range r.Registries(n.Node, r.at) {
-			registry.Mistakes = append(registry.Mistakes, e.mistakesFor(n.Node, r, registry)...)
+			registry.Mistakes = append(registry.Mistakes, e.mistakesFor(n, r, registry)...)
 			one.Registries = append(one.Registries, registry)
 		}
 		list.Runtimes = append(list.Runtimes, one)
@@ -77,18 +77,19 @@ func (e *env) trustList(c *cli.Context) error {
 
 // mistakesFor are those that show only when a registry is asked for: which file
 // counts, and what is in it.
-func (e *env) mistakesFor(n *trust.Node, r surveyed, registry trust.Configured) (more []trust.Mistake) {
+func (e *env) mistakesFor(n *node, r surveyed, registry trust.Configured) (more []trust.Mistake) {
 	ref, err := trust.ParseReference(registry.Registry + "/")
 	if err != nil {
 		return nil // _default, or a pattern
 	}
 	add := func(m trust.Mistake) {
+		m.Fix = n.command(m.Fix)
 		same := func(o trust.Mistake) bool { return o.ID == m.ID && o.Place == m.Place }
 		if !slices.ContainsFunc(more, same) && !slices.ContainsFunc(registry.Mistakes, same) {
 			more = append(more, m)
 		}
 	}
-	for _, d := range r.Decide(n, r.at, ref) {
+	for _, d := range r.Decide(n.Node, r.at, ref) {
 		for _, m := range slices.Concat(d.Mistakes, n.Lint(d, e.now)) {
 			add(m)
 		}

@@ -24,6 +24,8 @@ import (
 type node struct {
 	*trust.Node
 	root string
+	// user is that of --user.
+	user string
 	// folder is nil for a snapshot, which is only read.
 	folder *os.Root
 	// live: it is the running system.
@@ -53,7 +55,10 @@ func (e *env) openAs(c *cli.Context, root string, cache *trust.Cache) (*node, er
 	if err != nil {
 		return nil, err
 	}
-	return e.openRoot(root, o)
+	if n, err = e.openRoot(root, o); err == nil {
+		n.user = name
+	}
+	return n, err
 }
 
 func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
@@ -82,6 +87,21 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 		return nil, withHint(usageErrorf("--root %s: %w", root, err), "it has to be a folder, or a tar file such as crpki trust snapshot makes")
 	}
 	return &node{Node: trust.NewNode(tree, o), root: root, close: func() error { return nil }}, nil
+}
+
+// command is a fix as it has to be typed here: "crpki trust install" is for this
+// node, and this user.
+func (n *node) command(fix string) string {
+	if !strings.HasPrefix(fix, "crpki trust install ") {
+		return fix
+	}
+	if n.folder != nil && !n.live {
+		fix += " --root " + shellQuote(n.root)
+	}
+	if n.user != "" {
+		fix += " --user " + shellQuote(n.user)
+	}
+	return fix
 }
 
 // isLive is true for the running system's root.
