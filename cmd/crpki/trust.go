@@ -247,7 +247,7 @@ func (e *env) trustCheck(c *cli.Context) error {
 
 func decide(n *node, runtimes []surveyed, ref trust.Reference) (decisions []trust.Decision) {
 	for _, r := range runtimes {
-		decisions = append(decisions, r.Decide(n.Node, r.at, ref)...)
+		decisions = append(decisions, n.decide(r, ref)...)
 	}
 	return decisions
 }

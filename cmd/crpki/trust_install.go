@@ -276,7 +276,11 @@ func (e *env) planInstall(c *cli.Context, n *node, ref trust.Reference, w trust.
 			out.Cannot = append(out.Cannot, r.Name()+": has no configuration of its own for a registry")
 			continue
 		}
-		more, err := installer.Plan(n.Node, r.at, ref, w)
+		own := n.seenBy(r)
+		more, err := installer.Plan(own, r.at, ref, w)
+		if needs := own.NotAllowed(); needs != "" {
+			err = errors.New("not known is " + needs)
+		}
 		if err != nil {
 			out.Cannot = append(out.Cannot, r.Name()+": "+err.Error())
 			continue

@@ -59,9 +59,13 @@ func (e *env) trustList(c *cli.Context) error {
 	list := listed{Root: c.String("root"), Runtimes: []listedRuntime{}, System: append([]trust.Mistake{}, n.StoreMistakes(nil)...)}
 	for _, r := range runtimes {
 		one := listedRuntime{Installation: r.at, Registries: []trust.Configured{}}
-		for _, registry := range r.Registries(n.Node, r.at) {
+		own := n.seenBy(r)
+		for _, registry := range r.Registries(own, r.at) {
 			registry.Mistakes = append(registry.Mistakes, e.mistakesFor(n, r, registry)...)
 			one.Registries = append(one.Registries, registry)
+		}
+		if needs := own.NotAllowed(); needs != "" {
+			e.warnf("%s: not known is %s", r.Name(), needs)
 		}
 		list.Runtimes = append(list.Runtimes, one)
 	}
@@ -89,7 +93,7 @@ func (e *env) mistakesFor(n *node, r surveyed, registry trust.Configured) (more 
 			more = append(more, m)
 		}
 	}
-	for _, d := range r.Decide(n.Node, r.at, ref) {
+	for _, d := range n.decide(r, ref) {
 		for _, m := range slices.Concat(d.Mistakes, n.Lint(d, e.now)) {
 			add(m)
 		}
