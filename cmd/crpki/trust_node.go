@@ -73,6 +73,9 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 		}
 		uid := os.Geteuid()
 		o.Blind = uid > 0 && uid != o.User.UID
+		if isLive(root) {
+			o.Running = runningDaemons()
+		}
 		n := trust.NewNode(rootFS{opened, opened.FS().(fs.ReadLinkFS)}, o)
 		return &node{Node: n, root: root, folder: opened, live: isLive(root), close: opened.Close}, nil
 	}

@@ -34,15 +34,16 @@ const (
 //
 // What was read is kept. A Node is for one goroutine; several may share a Cache.
 type Node struct {
-	fsys  fs.FS
-	user  User
-	cache *Cache
-	stats map[string]stat
-	files map[string]file
-	dirs  map[string]dir
-	memo  map[any]any
-	total int64
-	blind bool
+	fsys    fs.FS
+	user    User
+	cache   *Cache
+	stats   map[string]stat
+	files   map[string]file
+	dirs    map[string]dir
+	memo    map[any]any
+	total   int64
+	blind   bool
+	running []Process
 	// denied are the paths that crpki may not read, where it is blind.
 	denied []string
 }
@@ -63,6 +64,8 @@ type NodeOptions struct {
 	// Blind: crpki runs as another user than the runtimes. What it may not read,
 	// they may: that is ErrNotAllowed, and no error of the node.
 	Blind bool
+	// Running are the daemons that run on the node, where it is this machine.
+	Running []Process
 	// Cache is shared by nodes that have certificates in common; nil: one of
 	// this node's own.
 	Cache *Cache
@@ -78,14 +81,14 @@ func NewNode(fsys fs.FS, o NodeOptions) *Node {
 		o.User.Home = "/root"
 	}
 	return &Node{
-		fsys: fsys, user: o.User, cache: o.Cache, blind: o.Blind,
+		fsys: fsys, user: o.User, cache: o.Cache, blind: o.Blind, running: o.Running,
 		stats: map[string]stat{}, files: map[string]file{}, dirs: map[string]dir{}, memo: map[any]any{},
 	}
 }
 
 // Anew is the node with nothing read of it yet.
 func (n *Node) Anew(blind bool) *Node {
-	return NewNode(n.fsys, NodeOptions{User: n.user, Cache: n.cache, Blind: blind})
+	return NewNode(n.fsys, NodeOptions{User: n.user, Cache: n.cache, Blind: blind, Running: n.running})
 }
 
 // NotAllowed says what crpki was not allowed to read, "" when nothing was kept
