@@ -135,7 +135,7 @@ type installed struct {
 	Restarted []string `json:"restarted,omitempty"`
 	// Left is what could not be taken away.
 	Left []string `json:"left,omitempty"`
-	// Cannot says which runtimes could not be configured, and why.
+	// Cannot says which runtimes could not be configured or do not verify, and why.
 	Cannot []string `json:"cannot,omitempty"`
 	// idle says why there is nothing to do.
 	idle string
@@ -286,6 +286,9 @@ func (e *env) planInstall(c *cli.Context, n *node, ref trust.Reference, w trust.
 			continue
 		}
 		able++
+		if at := unverified(r.Decide(own.With(more), r.at, ref), ref); at != nil {
+			out.Cannot = append(out.Cannot, fmt.Sprintf("%s: does not verify what %s shows, whatever CA is there: %s", r.Name(), ref.Registry, strings.TrimSpace(at.String()+" "+at.Key)))
+		}
 		if err := add(more); err != nil {
 			return nil, err
 		}
@@ -294,6 +297,19 @@ func (e *env) planInstall(c *cli.Context, n *node, ref trust.Reference, w trust.
 		return nil, withHint(badErrorf("%s", strings.Join(out.Cannot, "\n")), "--runtime system installs the CA for every program of the node")
 	}
 	return changes, nil
+}
+
+// unverified is the place by which a runtime goes to the registry over plain HTTP
+// or takes any certificate; nil where it verifies.
+func unverified(decisions []trust.Decision, ref trust.Reference) *trust.Place {
+	for _, d := range decisions {
+		for _, at := range d.Endpoints {
+			if trust.SameHost(at.Host, ref.Address()) && (at.SkipVerify || at.Scheme == trust.HTTP) {
+				return &at.Decided
+			}
+		}
+	}
+	return nil
 }
 
 // daemonUnits are the services of the runtimes that are there: each has read the
@@ -440,7 +456,7 @@ func (e *env) runCommand(args []string) error {
 func (o installed) write(w io.Writer, live bool) error {
 	p := func(format string, args ...any) { fmt.Fprintln(w, printable(fmt.Sprintf(format, args...))) }
 	if len(o.Files) == 0 {
-		if len(o.Left) == 0 {
+		if len(o.Left) == 0 && len(o.Cannot) == 0 {
 			p("%s: nothing to do, %s", o.Registry, cmp.Or(o.idle, "all is in place"))
 		}
 		return nil

@@ -141,7 +141,8 @@ func (l listed) write(w io.Writer) error {
 		}
 	}
 	if len(l.System) > 0 {
-		p("\nthe system's store of CAs")
+		p("")
+		p("the system's store of CAs")
 		mistakes(l.System)
 	}
 	return nil
