@@ -465,6 +465,8 @@ func (o checkedByOne) where() string {
 		return fmt.Sprintf("%s (%s)", place, subjectOf(o.Anchor.Cert))
 	case o.Decided.Key != "":
 		return strings.TrimSpace(place + " " + o.Decided.Key)
+	case place == "" && (o.Verdict == trust.SkipsVerify || o.Verdict == trust.PlainHTTP) && o.Reference.Loopback():
+		return "built in, for addresses of the machine itself"
 	}
 	return cmp.Or(place, "-")
 }

@@ -29,8 +29,10 @@ type node struct {
 	// folder is nil for a snapshot, which is only read.
 	folder *os.Root
 	// live: it is the running system.
-	live  bool
-	close func() error
+	live bool
+	// processes are its daemons, where it is.
+	processes []process
+	close     func() error
 }
 
 func (n *node) Close() { n.close() }
@@ -73,11 +75,13 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 		}
 		uid := os.Geteuid()
 		o.Blind = uid > 0 && uid != o.User.UID
+		var daemons []process
 		if isLive(root) {
-			o.Running = runningDaemons()
+			daemons = processes()
+			o.Running = runningDaemons(daemons)
 		}
 		n := trust.NewNode(rootFS{opened, opened.FS().(fs.ReadLinkFS)}, o)
-		return &node{Node: n, root: root, folder: opened, live: isLive(root), close: opened.Close}, nil
+		return &node{Node: n, root: root, folder: opened, live: isLive(root), processes: daemons, close: opened.Close}, nil
 	}
 	if !info.Mode().IsRegular() {
 		return nil, usageErrorf("--root %s: neither a folder nor a tar file", root)

@@ -59,7 +59,7 @@ func (n *node) stale(d trust.Decision, j trust.Judgement) string {
 	if !ok {
 		return ""
 	}
-	started, ok := startOf(daemon.processes, d.Installation)
+	started, ok := startOf(n.processes, daemon.processes, d.Installation)
 	if !ok {
 		return ""
 	}
@@ -154,8 +154,8 @@ func processes() (all []process) {
 
 // runningDaemons are those whose binaries tell which release they are. That of k3s is
 // unpacked by another one, which is the one that is found.
-func runningDaemons() (all []trust.Process) {
-	for _, p := range processes() {
+func runningDaemons(found []process) (all []trust.Process) {
+	for _, p := range found {
 		if p.Binary != nil && slices.Contains([]string{"dockerd", "containerd", "crio"}, p.name) {
 			all = append(all, p.Process)
 		}
@@ -170,8 +170,8 @@ func commOf(dir string) string {
 
 // startOf is when the daemon of an installation was started: the oldest of the
 // processes of its binary.
-func startOf(names []string, at trust.Installation) (oldest time.Time, found bool) {
-	for _, p := range processes() {
+func startOf(all []process, names []string, at trust.Installation) (oldest time.Time, found bool) {
+	for _, p := range all {
 		if !slices.Contains(names, p.name) || p.Binary != nil && p.Path != at.Found && slices.Contains(names, path.Base(at.Found)) {
 			continue
 		}

@@ -36,8 +36,8 @@ func TestStartOfDaemon(t *testing.T) {
 	before := time.Now()
 	daemon := start("containerd")
 	at := trust.Installation{Runtime: "containerd", Found: daemon}
-	require.Eventually(t, func() bool { _, ok := startOf([]string{"containerd"}, at); return ok }, 5*time.Second, 10*time.Millisecond)
-	started, _ := startOf([]string{"containerd"}, at)
+	require.Eventually(t, func() bool { _, ok := startOf(processes(), []string{"containerd"}, at); return ok }, 5*time.Second, 10*time.Millisecond)
+	started, _ := startOf(processes(), []string{"containerd"}, at)
 	assert.True(t, started.After(before.Add(-50*time.Millisecond)), "of the daemon, to less than a second")
 	var paths []string
 	for _, p := range processes() {
@@ -48,7 +48,7 @@ func TestStartOfDaemon(t *testing.T) {
 	// An upgrade replaces the binary; what runs is still the old one.
 	require.NoError(t, os.Remove(daemon))
 	replaced := false
-	for _, p := range runningDaemons() {
+	for _, p := range runningDaemons(processes()) {
 		replaced = replaced || p.Path == daemon && p.Replaced
 	}
 	assert.True(t, replaced)
