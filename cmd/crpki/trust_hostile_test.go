@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -177,6 +178,27 @@ func TestNodeOfAnotherUser(t *testing.T) {
 	got = run("install reg.example:5000 --ca certs/ca.crt")
 	assert.Equal(t, exitBad, got.code)
 	assert.Contains(t, got.stderr, "podman: not known is what /etc/containers/registries.conf holds")
+}
+
+// Installs for several registries at once, as a playbook or a DaemonSet may start
+// them: each that says that it succeeded did, though they change the same file.
+func TestTrustInstallsAtOnce(t *testing.T) {
+	dir := goodFiles(t)
+	for round := range 5 {
+		root := fmt.Sprintf("node%d", round)
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, root, "etc/rancher/k3s"), 0o755))
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				got := crpki(t, dir, "trust", "install", "--ca", "certs/ca.crt", fmt.Sprintf("reg%d.example:5000", i), "--root", root, "--runtime", "k3s@1.30.4+k3s1")
+				assert.Equal(t, exitOK, got.code, got.stderr)
+			})
+		}
+		all.Wait()
+		text, err := os.ReadFile(filepath.Join(dir, root, "etc/rancher/k3s/registries.yaml"))
+		require.NoError(t, err)
+		require.Equal(t, 4, strings.Count(string(text), "ca_file: "), "%s", text)
+	}
 }
 
 // Installs that are killed at any moment lose nothing: every file is the old

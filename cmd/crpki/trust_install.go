@@ -165,10 +165,30 @@ func (e *env) trustInstall(c *cli.Context) error {
 		return err
 	}
 	defer func() { n.Close() }()
-	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
-	changes, err := e.planInstall(c, n, ref, wanted, &out)
+	var out installed
+	for range maxAttempts {
+		out = installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
+		if n, err = e.tryInstall(c, n, ref, wanted, &out); !errors.Is(err, errChangedMeanwhile) {
+			break
+		}
+	}
 	if err != nil {
 		return err
+	}
+	return e.finishInstall(c, n, out)
+}
+
+// maxAttempts bounds how often an install or uninstall begins anew because
+// another one, for another registry, was faster.
+const maxAttempts = 100
+
+var errChangedMeanwhile = errors.New("files of the node are changed by another program all the time")
+
+// tryInstall plans and writes. It gives the node as it was when that was done.
+func (e *env) tryInstall(c *cli.Context, n *node, ref trust.Reference, wanted trust.Wanted, out *installed) (*node, error) {
+	changes, err := e.planInstall(c, n, ref, wanted, out)
+	if err != nil {
+		return n, err
 	}
 	if !out.DryRun && len(changes) > 0 {
 		// What a killed run left is put in order before the last look.
@@ -177,21 +197,50 @@ func (e *env) trustInstall(c *cli.Context) error {
 			paths = append(paths, ch.Path)
 		}
 		if err := n.recover(paths); err != nil {
-			return err
+			return n, err
 		}
-		n.Close()
-		if n, err = e.openFolder(c); err != nil {
-			return err
+		if n, err = e.again(c, n); err != nil {
+			return n, err
 		}
 		out.Cannot = nil
-		if changes, err = e.planInstall(c, n, ref, wanted, &out); err != nil {
-			return err
+		if changes, err = e.planInstall(c, n, ref, wanted, out); err != nil {
+			return n, err
 		}
 	}
-	if err := e.applyInstall(n, ref, changes, &out); err != nil {
-		return err
+	err = e.applyInstall(n, ref, changes, out)
+	if errors.Is(err, errChangedMeanwhile) {
+		var opened error
+		if n, opened = e.again(c, n); opened != nil {
+			return n, opened
+		}
 	}
-	return e.finishInstall(c, n, out)
+	return n, err
+}
+
+// again opens the node anew, with nothing read of it yet.
+func (e *env) again(c *cli.Context, n *node) (*node, error) {
+	opened, err := e.openFolder(c)
+	if err != nil {
+		return n, err
+	}
+	n.Close()
+	return opened, nil
+}
+
+// unchanged is for emit: it says whether the files are still as they were when
+// this node was read.
+func (n *node) unchanged(names []string) func() error {
+	return func() error {
+		now := n.Anew(false)
+		for _, name := range names {
+			was, errWas := n.ReadFile(name)
+			is, errIs := now.ReadFile(name)
+			if (errWas == nil) != (errIs == nil) || !bytes.Equal(was, is) {
+				return errChangedMeanwhile
+			}
+		}
+		return nil
+	}
 }
 
 // wantedCAs reads --ca.
@@ -372,7 +421,11 @@ func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change,
 	}
 	// 0600: the lines around a setting may hold a password.
 	files = append(files, pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')})
-	result, err := e.emit(files, emit.Options{Force: true, Now: e.now})
+	names := []string{recordPath}
+	for _, ch := range changes {
+		names = append(names, ch.Path)
+	}
+	result, err := e.emit(files, emit.Options{Force: true, Now: e.now, Check: n.unchanged(names)})
 	if err != nil {
 		return placeHint(err)
 	}
@@ -697,29 +750,40 @@ func (e *env) trustUninstall(c *cli.Context) error {
 		return err
 	}
 	defer func() { n.Close() }()
-	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}, idle: "all of it is gone already"}
+	var out installed
+	for range maxAttempts {
+		out = installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}, idle: "all of it is gone already"}
+		if n, err = e.tryUninstall(c, n, ref, &out); !errors.Is(err, errChangedMeanwhile) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return e.finishInstall(c, n, out)
+}
+
+func (e *env) tryUninstall(c *cli.Context, n *node, ref trust.Reference, out *installed) (*node, error) {
+	var err error
 	if !out.DryRun {
 		if n, err = e.recovered(c, n, ref); err != nil {
-			return err
+			return n, err
 		}
 	}
 	name, r, err := n.readRecord(ref.Registry)
 	if err != nil {
-		return err
+		return n, err
 	}
 	if len(r.Changes) == 0 {
-		return withHint(usageErrorf("%s: nothing was installed for it by crpki trust install", ref.Registry), "crpki trust list shows what the node has")
+		return n, withHint(usageErrorf("%s: nothing was installed for it by crpki trust install", ref.Registry), "crpki trust list shows what the node has")
 	}
-	u := undoing{node: n, out: &out, others: n.otherRecords(name), content: map[string][]byte{}, was: map[string][]byte{}, gone: map[string]bool{}}
+	u := undoing{node: n, out: out, others: n.otherRecords(name), content: map[string][]byte{}, was: map[string][]byte{}, gone: map[string]bool{}}
 	for _, ch := range slices.Backward(r.Changes) {
 		if err := u.take(ch); err != nil {
-			return err
+			return n, err
 		}
 	}
-	if err := u.apply(e, r, name); err != nil {
-		return err
-	}
-	return e.finishInstall(c, n, out)
+	return n, u.apply(e, r, name)
 }
 
 // undoing is an uninstall under way: files as they are to be.
@@ -893,7 +957,11 @@ func (u *undoing) apply(e *env, r record, recordName string) error {
 		files = append(files, pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')})
 	}
 	if len(files) > 0 {
-		result, err := e.emit(files, emit.Options{Force: true, Now: e.now})
+		names := slices.Clone(u.order)
+		for _, o := range u.others {
+			names = append(names, o.name)
+		}
+		result, err := e.emit(files, emit.Options{Force: true, Now: e.now, Check: u.unchanged(names)})
 		if err != nil {
 			return placeHint(err)
 		}
