@@ -247,7 +247,7 @@ func (e *env) trustCheck(c *cli.Context) error {
 
 func decide(n *node, runtimes []surveyed, ref trust.Reference) (decisions []trust.Decision) {
 	for _, r := range runtimes {
-		decisions = append(decisions, r.Decide(n.Node, r.at, ref)...)
+		decisions = append(decisions, n.decide(r, ref)...)
 	}
 	return decisions
 }
@@ -383,6 +383,7 @@ func (r *checked) add(n *node, d trust.Decision, presented []trust.Presented, e 
 	if j.Restart == "" {
 		j.Restart = n.stale(d, j)
 	}
+	j.Fix = n.command(j.Fix)
 	one := checkedByOne{Decision: d, Judgement: j, OK: j.Verdict == trust.Trusted && j.Message == ""}
 	r.OK = r.OK && one.OK
 	r.Results = append(r.Results, one)
@@ -464,6 +465,8 @@ func (o checkedByOne) where() string {
 		return fmt.Sprintf("%s (%s)", place, subjectOf(o.Anchor.Cert))
 	case o.Decided.Key != "":
 		return strings.TrimSpace(place + " " + o.Decided.Key)
+	case place == "" && (o.Verdict == trust.SkipsVerify || o.Verdict == trust.PlainHTTP) && o.Reference.Loopback():
+		return "built in, for addresses of the machine itself"
 	}
 	return cmp.Or(place, "-")
 }

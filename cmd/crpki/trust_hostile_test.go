@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -141,6 +142,63 @@ func TestHostileSnapshot(t *testing.T) {
 	got := crpki(t, dir, "trust", "list", "--root", "bad.tar")
 	assert.Equal(t, exitUsage, got.code)
 	assert.Less(t, got.memory, int64(200<<20))
+}
+
+// What crpki may not read, as another user than root, the daemons of the node may:
+// it is not known, and is not foretold as their failure.
+func TestNodeOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("a test of root, who gives up its rights")
+	}
+	dir := goodFiles(t)
+	user := unprivileged(t, dir)
+	for name, text := range map[string]string{
+		"etc/containerd/config.toml": "version = 2\n", "etc/docker/daemon.json": "{}", "etc/containers/registries.conf": "", "etc/rancher/k3s/registries.yaml": "",
+	} {
+		path := filepath.Join(dir, "node", name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	run := func(use string) ended {
+		t.Helper()
+		use += " --root node --runtime containerd@1.7.28 --runtime docker@20.10.24 --runtime podman@4.3.1 --runtime k3s@1.30.4+k3s1"
+		cmd := command(t, dir, append([]string{"trust"}, strings.Fields(use)...)...)
+		cmd.SysProcAttr = user
+		return finish(t, cmd)
+	}
+	got := run("check reg.example:5000 --cert certs/tls.crt")
+	assert.Equal(t, exitBad, got.code, got.stderr)
+	assert.Equal(t, 5, strings.Count(got.stdout, ": not known\n"), got.stdout)
+	assert.NotContains(t, got.stdout, "permission denied")
+	assert.Contains(t, got.stdout, "what /etc/docker/daemon.json holds: it may not be read by crpki")
+	assert.Contains(t, run("show reg.example:5000").stdout, "not known is what /etc/rancher/k3s/registries.yaml holds")
+	got = run("list")
+	assert.NotContains(t, got.stdout, "config-broken")
+	assert.Contains(t, got.stderr, "containerd: not known is what /etc/containerd/config.toml holds")
+	got = run("install reg.example:5000 --ca certs/ca.crt")
+	assert.Equal(t, exitBad, got.code)
+	assert.Contains(t, got.stderr, "podman: not known is what /etc/containers/registries.conf holds")
+}
+
+// Installs for several registries at once, as a playbook or a DaemonSet may start
+// them: each that says that it succeeded did, though they change the same file.
+func TestTrustInstallsAtOnce(t *testing.T) {
+	dir := goodFiles(t)
+	for round := range 5 {
+		root := fmt.Sprintf("node%d", round)
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, root, "etc/rancher/k3s"), 0o755))
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				got := crpki(t, dir, "trust", "install", "--ca", "certs/ca.crt", fmt.Sprintf("reg%d.example:5000", i), "--root", root, "--runtime", "k3s@1.30.4+k3s1")
+				assert.Equal(t, exitOK, got.code, got.stderr)
+			})
+		}
+		all.Wait()
+		text, err := os.ReadFile(filepath.Join(dir, root, "etc/rancher/k3s/registries.yaml"))
+		require.NoError(t, err)
+		require.Equal(t, 4, strings.Count(string(text), "ca_file: "), "%s", text)
+	}
 }
 
 // Installs that are killed at any moment lose nothing: every file is the old

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
@@ -134,8 +135,10 @@ type installed struct {
 	Restarted []string `json:"restarted,omitempty"`
 	// Left is what could not be taken away.
 	Left []string `json:"left,omitempty"`
-	// Cannot says which runtimes could not be configured, and why.
+	// Cannot says which runtimes could not be configured or do not verify, and why.
 	Cannot []string `json:"cannot,omitempty"`
+	// idle says why there is nothing to do.
+	idle string
 }
 
 type installedFile struct {
@@ -162,10 +165,30 @@ func (e *env) trustInstall(c *cli.Context) error {
 		return err
 	}
 	defer func() { n.Close() }()
-	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
-	changes, err := e.planInstall(c, n, ref, wanted, &out)
+	var out installed
+	for range maxAttempts {
+		out = installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
+		if n, err = e.tryInstall(c, n, ref, wanted, &out); !errors.Is(err, errChangedMeanwhile) {
+			break
+		}
+	}
 	if err != nil {
 		return err
+	}
+	return e.finishInstall(c, n, out)
+}
+
+// maxAttempts bounds how often an install or uninstall begins anew because
+// another one, for another registry, was faster.
+const maxAttempts = 100
+
+var errChangedMeanwhile = errors.New("files of the node are changed by another program all the time")
+
+// tryInstall plans and writes. It gives the node as it was when that was done.
+func (e *env) tryInstall(c *cli.Context, n *node, ref trust.Reference, wanted trust.Wanted, out *installed) (*node, error) {
+	changes, err := e.planInstall(c, n, ref, wanted, out)
+	if err != nil {
+		return n, err
 	}
 	if !out.DryRun && len(changes) > 0 {
 		// What a killed run left is put in order before the last look.
@@ -174,21 +197,50 @@ func (e *env) trustInstall(c *cli.Context) error {
 			paths = append(paths, ch.Path)
 		}
 		if err := n.recover(paths); err != nil {
-			return err
+			return n, err
 		}
-		n.Close()
-		if n, err = e.openFolder(c); err != nil {
-			return err
+		if n, err = e.again(c, n); err != nil {
+			return n, err
 		}
 		out.Cannot = nil
-		if changes, err = e.planInstall(c, n, ref, wanted, &out); err != nil {
-			return err
+		if changes, err = e.planInstall(c, n, ref, wanted, out); err != nil {
+			return n, err
 		}
 	}
-	if err := e.applyInstall(n, ref, changes, &out); err != nil {
-		return err
+	err = e.applyInstall(n, ref, changes, out)
+	if errors.Is(err, errChangedMeanwhile) {
+		var opened error
+		if n, opened = e.again(c, n); opened != nil {
+			return n, opened
+		}
 	}
-	return e.finishInstall(c, n, out)
+	return n, err
+}
+
+// again opens the node anew, with nothing read of it yet.
+func (e *env) again(c *cli.Context, n *node) (*node, error) {
+	opened, err := e.openFolder(c)
+	if err != nil {
+		return n, err
+	}
+	n.Close()
+	return opened, nil
+}
+
+// unchanged is for emit: it says whether the files are still as they were when
+// this node was read.
+func (n *node) unchanged(names []string) func() error {
+	return func() error {
+		now := n.Anew(false)
+		for _, name := range names {
+			was, errWas := n.ReadFile(name)
+			is, errIs := now.ReadFile(name)
+			if (errWas == nil) != (errIs == nil) || !bytes.Equal(was, is) {
+				return errChangedMeanwhile
+			}
+		}
+		return nil
+	}
 }
 
 // wantedCAs reads --ca.
@@ -273,12 +325,19 @@ func (e *env) planInstall(c *cli.Context, n *node, ref trust.Reference, w trust.
 			out.Cannot = append(out.Cannot, r.Name()+": has no configuration of its own for a registry")
 			continue
 		}
-		more, err := installer.Plan(n.Node, r.at, ref, w)
+		own := n.seenBy(r)
+		more, err := installer.Plan(own, r.at, ref, w)
+		if needs := own.NotAllowed(); needs != "" {
+			err = errors.New("not known is " + needs)
+		}
 		if err != nil {
 			out.Cannot = append(out.Cannot, r.Name()+": "+err.Error())
 			continue
 		}
 		able++
+		if at := unverified(r.Decide(own.With(more), r.at, ref), ref); at != nil {
+			out.Cannot = append(out.Cannot, fmt.Sprintf("%s: does not verify what %s shows, whatever CA is there: %s", r.Name(), ref.Registry, strings.TrimSpace(at.String()+" "+at.Key)))
+		}
 		if err := add(more); err != nil {
 			return nil, err
 		}
@@ -287,6 +346,19 @@ func (e *env) planInstall(c *cli.Context, n *node, ref trust.Reference, w trust.
 		return nil, withHint(badErrorf("%s", strings.Join(out.Cannot, "\n")), "--runtime system installs the CA for every program of the node")
 	}
 	return changes, nil
+}
+
+// unverified is the place by which a runtime goes to the registry over plain HTTP
+// or takes any certificate; nil where it verifies.
+func unverified(decisions []trust.Decision, ref trust.Reference) *trust.Place {
+	for _, d := range decisions {
+		for _, at := range d.Endpoints {
+			if trust.SameHost(at.Host, ref.Address()) && (at.SkipVerify || at.Scheme == trust.HTTP) {
+				return &at.Decided
+			}
+		}
+	}
+	return nil
 }
 
 // daemonUnits are the services of the runtimes that are there: each has read the
@@ -302,7 +374,7 @@ func daemonUnits(n *trust.Node) (units []string) {
 	return units
 }
 
-// applyInstall writes the changes and the record of them, all in one step.
+// applyInstall writes the record of the changes, then the changes.
 func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change, out *installed) error {
 	if len(changes) == 0 {
 		return nil
@@ -350,12 +422,16 @@ func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change,
 	// The record goes first: what a run that is killed has made can be taken away.
 	// 0600: the lines around a setting may hold a password.
 	noted := pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')}
-	result, err := e.emit([]pki.File{noted}, emit.Options{Force: true, Now: e.now})
+	var names []string
+	for _, ch := range changes {
+		names = append(names, ch.Path)
+	}
+	result, err := e.emit([]pki.File{noted}, emit.Options{Force: true, Now: e.now, Check: n.unchanged(append(names, recordPath))})
 	if err != nil {
 		return placeHint(err)
 	}
 	dropBackups(result)
-	if result, err = e.emit(files, emit.Options{Force: true, Now: e.now}); err != nil {
+	if result, err = e.emit(files, emit.Options{Force: true, Now: e.now, Check: n.unchanged(names)}); err != nil {
 		return placeHint(err)
 	}
 	dropBackups(result)
@@ -438,8 +514,8 @@ func (e *env) runCommand(args []string) error {
 func (o installed) write(w io.Writer, live bool) error {
 	p := func(format string, args ...any) { fmt.Fprintln(w, printable(fmt.Sprintf(format, args...))) }
 	if len(o.Files) == 0 {
-		if len(o.Left) == 0 {
-			p("%s: nothing to do, all is in place", o.Registry)
+		if len(o.Left) == 0 && len(o.Cannot) == 0 {
+			p("%s: nothing to do, %s", o.Registry, cmp.Or(o.idle, "all is in place"))
 		}
 		return nil
 	}
@@ -674,29 +750,40 @@ func (e *env) trustUninstall(c *cli.Context) error {
 		return err
 	}
 	defer func() { n.Close() }()
-	out := installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}}
+	var out installed
+	for range maxAttempts {
+		out = installed{Registry: ref.Registry, DryRun: c.Bool("dry-run"), Files: []installedFile{}, idle: "all of it is gone already"}
+		if n, err = e.tryUninstall(c, n, ref, &out); !errors.Is(err, errChangedMeanwhile) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return e.finishInstall(c, n, out)
+}
+
+func (e *env) tryUninstall(c *cli.Context, n *node, ref trust.Reference, out *installed) (*node, error) {
+	var err error
 	if !out.DryRun {
 		if n, err = e.recovered(c, n, ref); err != nil {
-			return err
+			return n, err
 		}
 	}
 	name, r, err := n.readRecord(ref.Registry)
 	if err != nil {
-		return err
+		return n, err
 	}
 	if len(r.Changes) == 0 {
-		return withHint(usageErrorf("%s: nothing was installed for it by crpki trust install", ref.Registry), "crpki trust list shows what the node has")
+		return n, withHint(usageErrorf("%s: nothing was installed for it by crpki trust install", ref.Registry), "crpki trust list shows what the node has")
 	}
-	u := undoing{node: n, out: &out, content: map[string][]byte{}, was: map[string][]byte{}, gone: map[string]bool{}}
+	u := undoing{node: n, out: out, others: n.otherRecords(name), content: map[string][]byte{}, was: map[string][]byte{}, gone: map[string]bool{}}
 	for _, ch := range slices.Backward(r.Changes) {
 		if err := u.take(ch); err != nil {
-			return err
+			return n, err
 		}
 	}
-	if err := u.apply(e, r, name); err != nil {
-		return err
-	}
-	return e.finishInstall(c, n, out)
+	return n, u.apply(e, r, name)
 }
 
 // undoing is an uninstall under way: files as they are to be.
@@ -708,6 +795,57 @@ type undoing struct {
 	gone    map[string]bool
 	order   []string
 	left    []nodeChange
+	others  []*otherRecord
+}
+
+// otherRecord is that of another registry, which takes over what it needs.
+type otherRecord struct {
+	record
+	name    string
+	changed bool
+}
+
+func (n *node) otherRecords(own string) (all []*otherRecord) {
+	entries, _ := n.ReadDir(recordDir)
+	for _, entry := range entries {
+		name := path.Join(recordDir, entry.Name())
+		data, err := n.ReadFile(name)
+		o := &otherRecord{name: name}
+		if name != own && strings.HasSuffix(name, ".json") && err == nil && json.Unmarshal(data, &o.record) == nil {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// handOver gives a change to a registry that needs it too: the setting names a
+// folder in which that one has its files. It goes with the last of them.
+func (u *undoing) handOver(ch nodeChange, text string) bool {
+	for _, o := range u.others {
+		for _, theirs := range o.Changes {
+			for dir := path.Dir(theirs.Path); dir != "/"; dir = path.Dir(dir) {
+				if theirs.Path == ch.Path || !strings.Contains(text, `"`+dir+`"`) {
+					continue
+				}
+				o.Changes, o.changed = append([]nodeChange{ch}, o.Changes...), true
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// handOverDirs gives folders that stay to the registry whose files are in them.
+func (u *undoing) handOverDirs(dirs []string) {
+	for _, o := range u.others {
+		for i, theirs := range o.Changes {
+			for _, dir := range slices.Backward(dirs) {
+				if strings.HasPrefix(theirs.Path, dir+"/") && !slices.Contains(theirs.Dirs, dir) {
+					o.Changes[i].Dirs, o.changed = append([]string{dir}, o.Changes[i].Dirs...), true
+				}
+			}
+		}
+	}
 }
 
 // take undoes one change, the last first.
@@ -728,13 +866,22 @@ func (u *undoing) take(ch nodeChange) error {
 	switch {
 	case u.gone[ch.Path]:
 	case ch.Created && sum(now) == ch.SHA256:
+		if by := u.namedIn(ch.Path); by != "" {
+			u.leave(ch, "stays, for "+by+" names it")
+			return nil
+		}
+		if u.handOver(ch, string(now)) {
+			return nil
+		}
 		u.gone[ch.Path] = true
 	case ch.Created:
-		u.leave(ch, "was changed since, and stays")
+		u.leave(ch, "was changed since, and stays: take out by hand what is for "+u.out.Registry)
+	case u.handOver(ch, ch.Added):
+		return nil
 	default:
 		was, ok := ch.undo(now)
 		if !ok {
-			u.leave(ch, "was changed since where crpki had changed it, and stays")
+			u.leave(ch, "was changed since where crpki had changed it, and stays: take out by hand what is for "+u.out.Registry)
 			return nil
 		}
 		u.content[ch.Path] = was
@@ -749,6 +896,17 @@ func (u *undoing) take(ch nodeChange) error {
 		u.out.Restart = appendNew(u.out.Restart, ch.Restart...)
 	}
 	return nil
+}
+
+// namedIn is a file that stays and names this one: without it, the runtime would
+// fail.
+func (u *undoing) namedIn(name string) string {
+	for _, l := range u.left {
+		if bytes.Contains(u.content[l.Path], []byte(name)) {
+			return l.Path
+		}
+	}
+	return ""
 }
 
 func (u *undoing) leave(ch nodeChange, why string) {
@@ -783,11 +941,32 @@ func (u *undoing) apply(e *env, r record, recordName string) error {
 		}
 		u.out.Files = append(u.out.Files, f)
 	}
+	for _, ch := range r.Changes {
+		u.handOverDirs(ch.Dirs)
+	}
 	if u.out.DryRun {
 		return nil
 	}
+	for _, o := range u.others {
+		if !o.changed {
+			continue
+		}
+		host, err := u.place(o.name)
+		if err != nil {
+			return err
+		}
+		data, err := json.MarshalIndent(o.record, "", "  ")
+		if err != nil {
+			return err
+		}
+		files = append(files, pki.File{Path: host, Mode: pki.ModePrivate, Data: append(data, '\n')})
+	}
 	if len(files) > 0 {
-		result, err := e.emit(files, emit.Options{Force: true, Now: e.now})
+		names := slices.Clone(u.order)
+		for _, o := range u.others {
+			names = append(names, o.name)
+		}
+		result, err := e.emit(files, emit.Options{Force: true, Now: e.now, Check: u.unchanged(names)})
 		if err != nil {
 			return placeHint(err)
 		}

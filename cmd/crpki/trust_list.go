@@ -59,9 +59,13 @@ func (e *env) trustList(c *cli.Context) error {
 	list := listed{Root: c.String("root"), Runtimes: []listedRuntime{}, System: append([]trust.Mistake{}, n.StoreMistakes(nil)...)}
 	for _, r := range runtimes {
 		one := listedRuntime{Installation: r.at, Registries: []trust.Configured{}}
-		for _, registry := range r.Registries(n.Node, r.at) {
-			registry.Mistakes = append(registry.Mistakes, e.mistakesFor(n.Node, r, registry)...)
+		own := n.seenBy(r)
+		for _, registry := range r.Registries(own, r.at) {
+			registry.Mistakes = append(registry.Mistakes, e.mistakesFor(n, r, registry)...)
 			one.Registries = append(one.Registries, registry)
+		}
+		if needs := own.NotAllowed(); needs != "" {
+			e.warnf("%s: not known is %s", r.Name(), needs)
 		}
 		list.Runtimes = append(list.Runtimes, one)
 	}
@@ -77,18 +81,19 @@ func (e *env) trustList(c *cli.Context) error {
 
 // mistakesFor are those that show only when a registry is asked for: which file
 // counts, and what is in it.
-func (e *env) mistakesFor(n *trust.Node, r surveyed, registry trust.Configured) (more []trust.Mistake) {
+func (e *env) mistakesFor(n *node, r surveyed, registry trust.Configured) (more []trust.Mistake) {
 	ref, err := trust.ParseReference(registry.Registry + "/")
 	if err != nil {
 		return nil // _default, or a pattern
 	}
 	add := func(m trust.Mistake) {
+		m.Fix = n.command(m.Fix)
 		same := func(o trust.Mistake) bool { return o.ID == m.ID && o.Place == m.Place }
 		if !slices.ContainsFunc(more, same) && !slices.ContainsFunc(registry.Mistakes, same) {
 			more = append(more, m)
 		}
 	}
-	for _, d := range r.Decide(n, r.at, ref) {
+	for _, d := range n.decide(r, ref) {
 		for _, m := range slices.Concat(d.Mistakes, n.Lint(d, e.now)) {
 			add(m)
 		}
@@ -136,7 +141,8 @@ func (l listed) write(w io.Writer) error {
 		}
 	}
 	if len(l.System) > 0 {
-		p("\nthe system's store of CAs")
+		p("")
+		p("the system's store of CAs")
 		mistakes(l.System)
 	}
 	return nil

@@ -24,11 +24,15 @@ import (
 type node struct {
 	*trust.Node
 	root string
+	// user is that of --user.
+	user string
 	// folder is nil for a snapshot, which is only read.
 	folder *os.Root
 	// live: it is the running system.
-	live  bool
-	close func() error
+	live bool
+	// processes are its daemons, where it is.
+	processes []process
+	close     func() error
 }
 
 func (n *node) Close() { n.close() }
@@ -53,7 +57,10 @@ func (e *env) openAs(c *cli.Context, root string, cache *trust.Cache) (*node, er
 	if err != nil {
 		return nil, err
 	}
-	return e.openRoot(root, o)
+	if n, err = e.openRoot(root, o); err == nil {
+		n.user = name
+	}
+	return n, err
 }
 
 func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
@@ -66,8 +73,15 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 		if err != nil {
 			return nil, usageErrorf("--root %s: %w", root, pathCause(err))
 		}
+		uid := os.Geteuid()
+		o.Blind = uid > 0 && uid != o.User.UID
+		var daemons []process
+		if isLive(root) {
+			daemons = processes()
+			o.Running = runningDaemons(daemons)
+		}
 		n := trust.NewNode(rootFS{opened, opened.FS().(fs.ReadLinkFS)}, o)
-		return &node{Node: n, root: root, folder: opened, live: isLive(root), close: opened.Close}, nil
+		return &node{Node: n, root: root, folder: opened, live: isLive(root), processes: daemons, close: opened.Close}, nil
 	}
 	if !info.Mode().IsRegular() {
 		return nil, usageErrorf("--root %s: neither a folder nor a tar file", root)
@@ -82,6 +96,48 @@ func (e *env) openRoot(root string, o trust.NodeOptions) (*node, error) {
 		return nil, withHint(usageErrorf("--root %s: %w", root, err), "it has to be a folder, or a tar file such as crpki trust snapshot makes")
 	}
 	return &node{Node: trust.NewNode(tree, o), root: root, close: func() error { return nil }}, nil
+}
+
+// decide asks a runtime. Of what crpki may not read and the runtime may, nothing
+// is known: it is not taken for the runtime's failure.
+func (n *node) decide(r surveyed, ref trust.Reference) []trust.Decision {
+	own := n.seenBy(r)
+	all := r.Decide(own, r.at, ref)
+	if needs := own.NotAllowed(); needs != "" {
+		for i := range all {
+			all[i].Needs, all[i].Failure, all[i].Endpoints, all[i].Mistakes = needs, nil, nil, nil
+		}
+	}
+	return all
+}
+
+// seenBy is the node for one runtime: where crpki is blind, with nothing read
+// yet, so that NotAllowed is about this runtime. Daemons run as root.
+func (n *node) seenBy(r surveyed) *trust.Node {
+	uid := os.Geteuid()
+	if n.folder == nil || uid <= 0 {
+		return n.Node
+	}
+	switch r.Name() {
+	case "podman", "skopeo", "buildah", "nerdctl", "docker": // without root, too
+		return n.Anew(uid != n.User().UID)
+	}
+	return n.Anew(true)
+}
+
+// command is a fix as it has to be typed here: "crpki trust install" is for this
+// node, and this user.
+func (n *node) command(fix string) string {
+	if !strings.HasPrefix(fix, "crpki trust install ") {
+		return fix
+	}
+	if n.folder != nil && !n.live {
+		fix += " --root " + shellQuote(n.root)
+	}
+	if n.user != "" {
+		fix += " --user " + shellQuote(n.user)
+	}
+	return fix
 }
 
 // isLive is true for the running system's root.

@@ -45,7 +45,9 @@ type shownRoots struct {
 	Scheme   trust.Scheme   `json:"scheme"`
 	Skip     bool           `json:"skipVerify,omitempty"`
 	Failure  *trust.Failure `json:"failure,omitempty"`
-	Roots    []shownRoot    `json:"roots"`
+	// Unknown is what would have to be known.
+	Unknown string      `json:"unknown,omitempty"`
+	Roots   []shownRoot `json:"roots"`
 	// SystemRoots is the number of the system's, which are among Roots with --all.
 	SystemRoots int    `json:"systemRoots"`
 	SystemFile  string `json:"systemFile,omitempty"`
@@ -81,7 +83,7 @@ func (e *env) trustShow(c *cli.Context) error {
 	}
 	all := []shownRoots{}
 	for _, r := range runtimes {
-		for _, d := range r.Decide(n.Node, r.at, ref) {
+		for _, d := range n.decide(r, ref) {
 			all = append(all, e.rootsOf(d, c.Bool("all"))...)
 		}
 	}
@@ -99,6 +101,9 @@ func (e *env) trustShow(c *cli.Context) error {
 func (e *env) rootsOf(d trust.Decision, all bool) (shown []shownRoots) {
 	if d.Failure != nil {
 		return []shownRoots{{Runtime: d.Installation, Way: d.Way, Versions: d.Versions, Failure: d.Failure, Roots: []shownRoot{}, name: named(d)}}
+	}
+	if len(d.Endpoints) == 0 && d.Needs != "" {
+		return []shownRoots{{Runtime: d.Installation, Way: d.Way, Versions: d.Versions, Unknown: d.Needs, Roots: []shownRoot{}, name: named(d)}}
 	}
 	for _, at := range d.Endpoints {
 		s := shownRoots{
@@ -131,6 +136,10 @@ func (s shownRoots) write(w io.Writer, all bool) {
 	p := func(format string, args ...any) { fmt.Fprintln(w, printable(fmt.Sprintf(format, args...))) }
 	if s.Failure != nil {
 		p("%s: fails before it connects: %s", s.name, s.Failure.Text)
+		return
+	}
+	if s.Unknown != "" {
+		p("%s: not known is %s", s.name, s.Unknown)
 		return
 	}
 	what := string(s.Scheme) + "://" + s.Host

@@ -241,32 +241,95 @@ func (s *snapshotter) takeFile(name string, h tarHeader) {
 }
 
 // secrets finds settings that hold passwords or tokens.
-var secrets = sync.OnceValue(func() (s struct{ setting, flag, url *regexp.Regexp }) {
-	s.setting = regexp.MustCompile(`(?im)^(.*?(?:password|passwd|secret|token|authorization|credential|\bauth)["']?[ \t]*[:=][ \t]*)(\S.*)$`)
+var secrets = sync.OnceValue(func() (s struct{ setting, json, variable, headers, flag, url *regexp.Regexp }) {
+	const words = `(?:password|passwd|secret|token|authorization|credential|api[-_]?key|access[-_]?key)[\w-]*|\bauth|\bheaders?`
+	s.setting = regexp.MustCompile(`(?i)^(.*?(?:` + words + `)["']?[ \t]*[:=][ \t]*)(\S.*)$`)
+	s.json = regexp.MustCompile(`(?i)("[^"]*(?:` + words + `)"\s*:\s*)"(?:[^"\\]|\\.)*"`)
+	s.variable = regexp.MustCompile(`(?i)((?:` + words + `)=)[^\s"']+`)
+	s.headers = regexp.MustCompile(`(?i)^\[.*\bheaders?["']?\]`)
 	s.flag = regexp.MustCompile(`(?i)(--?[a-z-]*(?:token|password|secret)[= ])\S+`)
 	s.url = regexp.MustCompile(`://[^/@\s"']+@`)
 	return s
 })
 
 // withoutPasswords takes the values off settings that hold passwords or tokens,
-// in TOML, YAML, JSON and files of variables.
+// and off all HTTP headers, in TOML, YAML, JSON and files of variables. Lines
+// keep their numbers.
 func withoutPasswords(text string) string {
 	find := secrets()
-	text = find.setting.ReplaceAllStringFunc(text, func(line string) string {
-		m := find.setting.FindStringSubmatch(line)
-		value := strings.TrimSpace(m[2])
-		switch {
-		case strings.HasPrefix(value, "["):
-			return m[1] + `["removed"]`
-		case strings.HasPrefix(value, "{"):
-			return m[1] + "{}"
-		case strings.HasSuffix(value, ","):
-			return m[1] + `"removed",`
-		}
-		return m[1] + `"removed"`
-	})
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		text = find.json.ReplaceAllString(text, `${1}"removed"`)
+		text = find.variable.ReplaceAllString(text, "${1}removed")
+	} else {
+		text = withoutSecretLines(text)
+	}
 	text = find.flag.ReplaceAllString(text, "${1}removed")
 	return find.url.ReplaceAllString(text, "://removed@")
+}
+
+func withoutSecretLines(text string) string {
+	find := secrets()
+	var out strings.Builder
+	headers := false        // in a table of HTTP headers
+	until, deeper := "", -1 // in a value of several lines: up to this, or all that is indented more
+	for line := range strings.Lines(text) {
+		whole := line
+		line = strings.TrimRight(whole, "\r\n")
+		end := whole[len(line):]
+		bare := strings.TrimSpace(line)
+		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		switch {
+		case until != "":
+			if strings.Contains(line, until) {
+				until = ""
+			}
+			out.WriteString(end)
+			continue
+		case deeper >= 0 && (bare == "" || indent > deeper):
+			out.WriteString(end)
+			continue
+		}
+		deeper = -1
+		if strings.HasPrefix(bare, "[") && !strings.Contains(bare, "=") {
+			headers = find.headers.MatchString(bare)
+		}
+		m := find.setting.FindStringSubmatch(line)
+		if key, value, ok := strings.Cut(line, "="); ok && headers {
+			m = []string{line, key + "= ", strings.TrimSpace(value)}
+		}
+		switch {
+		case strings.HasPrefix(bare, "Environment=") || strings.HasPrefix(bare, "DefaultEnvironment="):
+			line = find.variable.ReplaceAllString(line, "${1}removed")
+		case m != nil:
+			line, until = m[1]+removed(m[2]), unclosed(m[2])
+			if strings.HasPrefix(m[2], "|") || strings.HasPrefix(m[2], ">") {
+				deeper = indent
+			}
+		}
+		out.WriteString(line + end)
+	}
+	return out.String()
+}
+
+// removed stands for a value of the same kind.
+func removed(value string) string {
+	switch {
+	case strings.HasPrefix(value, "["):
+		return `["removed"]`
+	case strings.HasPrefix(value, "{"):
+		return "{}"
+	}
+	return `"removed"`
+}
+
+// unclosed is what ends a value that goes on in the next lines, "" when it does not.
+func unclosed(value string) string {
+	for _, pair := range [][2]string{{`"""`, `"""`}, {"'''", "'''"}, {"[", "]"}, {"{", "}"}} {
+		if rest, ok := strings.CutPrefix(value, pair[0]); ok && !strings.Contains(rest, pair[1]) {
+			return pair[1]
+		}
+	}
+	return ""
 }
 
 // tar packs it all, sorted, so that the same node gives the same bytes.

@@ -28,8 +28,19 @@ type Program struct {
 // binDirs are searched for binaries; the first outrank the others in a PATH.
 var binDirs = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin"}
 
-// Find gives the installations of a program: one for each binary, or one for
-// its package or configuration where there is no binary.
+// Process is a daemon that runs: it may be another than the one that is
+// installed, or the one that was before an upgrade.
+type Process struct {
+	// Path is that of its binary.
+	Path   string  `json:"path"`
+	Binary *Binary `json:"binary"`
+	// Replaced: another binary is there by now, or none.
+	Replaced bool `json:"replaced,omitempty"`
+}
+
+// Find gives the installations of a program: one for each binary that runs, or
+// else for each that is there, or one for its package or configuration where
+// there is no binary.
 func (n *Node) Find(p Program) []Installation {
 	var found []Installation
 	unit := ""
@@ -40,19 +51,8 @@ func (n *Node) Find(p Program) []Installation {
 		}
 	}
 	seen := map[string]bool{}
-	for _, name := range p.paths() {
-		real, err := n.Resolve(name)
-		if err != nil {
-			real = name // a snapshot has no binaries, only what they told
-		}
-		if seen[real] {
-			continue
-		}
+	add := func(name, real string, b *Binary, replaced bool) {
 		seen[real] = true
-		b := n.Binary(name)
-		if b == nil {
-			continue
-		}
 		i := Installation{
 			Runtime: p.Runtime, Found: name, Unit: unit, Version: b.Version, GoVersion: b.GoVersion, GoLine: b.GoLine,
 		}
@@ -64,12 +64,34 @@ func (n *Node) Find(p Program) []Installation {
 				i.Modules[m] = v
 			}
 		}
-		if !strings.HasPrefix(real, "/usr/local/") && !strings.HasPrefix(real, "/opt/") {
-			if version, _ := n.Package(p.Packages...); version != "" && i.Version == "" {
-				i.Version = version
-			}
+		if i.Version == "" && packaged(real) && !replaced {
+			i.Version, _ = n.Package(p.Packages...)
 		}
 		found = append(found, i)
+	}
+	running := n.running
+	if s := n.Snapshot(); s != nil {
+		running = s.Running
+	}
+	for _, r := range running {
+		if r.Binary != nil && !seen[r.Path] && slices.Contains(p.Binaries, path.Base(r.Path)) {
+			add(r.Path, r.Path, r.Binary, r.Replaced)
+		}
+	}
+	if len(found) > 0 {
+		return found
+	}
+	for _, name := range p.paths() {
+		real, err := n.Resolve(name)
+		if err != nil {
+			real = name // a snapshot has no binaries, only what they told
+		}
+		if seen[real] {
+			continue
+		}
+		if b := n.Binary(name); b != nil {
+			add(name, real, b, false)
+		}
 	}
 	if len(found) > 0 {
 		return found
@@ -83,6 +105,16 @@ func (n *Node) Find(p Program) []Installation {
 		}
 	}
 	return nil
+}
+
+// packaged is true where packages put programs.
+func packaged(file string) bool {
+	for _, dir := range []string{"/usr/", "/bin/", "/sbin/"} {
+		if strings.HasPrefix(file, dir) && !strings.HasPrefix(file, "/usr/local/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (p Program) paths() (paths []string) {
@@ -118,6 +150,8 @@ const SnapshotFile = "/.crpki/node.json"
 type Snapshot struct {
 	// Binaries by path.
 	Binaries map[string]*Binary `json:"binaries,omitempty"`
+	// Running are the daemons that ran when it was taken.
+	Running []Process `json:"running,omitempty"`
 	// Packages by name, with their versions.
 	Packages map[string]string `json:"packages,omitempty"`
 	// Keys are the public halves (PKIX) of the private keys that are left out, by
@@ -164,12 +198,13 @@ func (n *Node) Binary(name string) *Binary {
 		if !ok {
 			return &Binary{}
 		}
-		return readBinary(r)
+		return ReadBinary(r)
 	})
 }
 
-// readBinary gives an empty Binary for what is not made by Go.
-func readBinary(r io.ReaderAt) *Binary {
+// ReadBinary reads the build information of a program. What is not made by Go
+// gives an empty one.
+func ReadBinary(r io.ReaderAt) *Binary {
 	b := &Binary{}
 	info, err := buildinfo.Read(r)
 	if err != nil {

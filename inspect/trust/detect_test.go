@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"encoding/json"
 	"os"
 	"testing"
 	"testing/fstest"
@@ -48,6 +49,33 @@ func TestFindByBinary(t *testing.T) {
 	assert.Equal(t, Installation{Runtime: "docker", Found: "/usr/local/bin/dockerd"}, found[0], "a script of one's own: nothing is known")
 	assert.Equal(t, "20.10.24", found[1].Version)
 	assert.NotEmpty(t, found[1].GoVersion)
+}
+
+// What runs is what pulls: a binary elsewhere, or the one before an upgrade, of
+// which the package's version says nothing.
+func TestFindWhatRuns(t *testing.T) {
+	containerd := Program{Runtime: "containerd", Binaries: []string{"containerd"}, Packages: []string{"containerd"}}
+	files := map[string]string{
+		"/var/lib/dpkg/status": "Package: containerd\nVersion: 1.6.20\n", "/usr/bin/containerd": "", "/usr/local/bin/containerd": "",
+	}
+	with := func(running ...Process) *Node {
+		n := textNode(files)
+		n.running = running
+		return n
+	}
+	assert.Len(t, with().Find(containerd), 2, "nothing runs: each may")
+	other := Process{Path: "/opt/new/containerd", Binary: &Binary{Version: "2.3.7"}}
+	assert.Equal(t, []Installation{{Runtime: "containerd", Version: "2.3.7", Found: "/opt/new/containerd"}}, with(other, other).Find(containerd))
+	before := Process{Path: "/usr/bin/containerd", Binary: &Binary{}, Replaced: true}
+	assert.Equal(t, []Installation{{Runtime: "containerd", Found: "/usr/bin/containerd"}}, with(before).Find(containerd))
+	before.Replaced = false
+	assert.Equal(t, "1.6.20", with(before).Find(containerd)[0].Version)
+	dockerd := Process{Path: "/usr/bin/dockerd", Binary: &Binary{Version: "20.10.24"}}
+	assert.Len(t, with(dockerd).Find(containerd), 2, "another runs")
+
+	seen, err := json.Marshal(with(other).Seen())
+	require.NoError(t, err)
+	assert.Equal(t, "2.3.7", node(map[string]string{SnapshotFile: string(seen)}).Find(containerd)[0].Version, "a snapshot tells it, too")
 }
 
 func TestSnapshotKeepsVersions(t *testing.T) {

@@ -178,6 +178,15 @@ func TestMistakesOfDirectories(t *testing.T) {
 	}
 }
 
+// Two directories that hold the same, as after an install for docker and podman,
+// need no word.
+func TestSameDirectoryTwice(t *testing.T) {
+	n := textNode(map[string]string{"/etc/docker/certs.d/reg.example:5000/crpki.crt": "x", "/etc/containers/certs.d/reg.example:5000/crpki.crt": "x"})
+	for _, m := range decideOne(t, n, Podman, "4.3.1", "").Mistakes {
+		assert.NotEqual(t, "certs-dir-shadowed", m.ID)
+	}
+}
+
 // What crpki does not read for its size is not told as the runtime's failure.
 func TestNotReadHere(t *testing.T) {
 	large := fstest.MapFS{

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -330,6 +331,16 @@ func (c containersImage) endpoint(n *Node, d *Decision, s pullSource, conf *regi
 	d.Endpoints = append(d.Endpoints, e)
 }
 
+// hasMore is true when dir holds a file that other does not hold as well.
+func (n *Node) hasMore(dir, other string) bool {
+	entries, err := n.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		a, err := n.ReadFile(path.Join(dir, e.Name()))
+		b, errOther := n.ReadFile(path.Join(other, e.Name()))
+		return err != nil || errOther != nil || !bytes.Equal(a, b)
+	})
+}
+
 // certs finds and reads the directory of a registry: the first that is there,
 // and no other.
 func (c containersImage) certs(n *Node, d *Decision, registry string, v imageVersion) (*certsDir, []Step) {
@@ -344,7 +355,7 @@ func (c containersImage) certs(n *Node, d *Decision, registry string, v imageVer
 	for _, base := range c.certBases(n, v) {
 		dir := path.Join(base, registry)
 		if found != nil {
-			if entries, err := n.ReadDir(dir); err == nil && len(entries) > 0 {
+			if n.hasMore(dir, found.dir) {
 				steps = append(steps, Step{Place: Place{File: dir}, Why: "is not read: " + found.dir + " is there, and the first directory alone counts"})
 				found.mistakes = append(found.mistakes, Mistake{
 					ID: "certs-dir-shadowed", Place: Place{File: dir}, Severity: severityWarning,

@@ -257,7 +257,7 @@ func (n *Node) near(base, registry string) []Mistake {
 
 // notReadHere is true for an error that is crpki's own: the runtime reads on.
 func notReadHere(err error) bool {
-	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooMuch)
+	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooMuch) || errors.Is(err, ErrNotAllowed)
 }
 
 // notRead says what is not known because of that.

@@ -34,14 +34,18 @@ const (
 //
 // What was read is kept. A Node is for one goroutine; several may share a Cache.
 type Node struct {
-	fsys  fs.FS
-	user  User
-	cache *Cache
-	stats map[string]stat
-	files map[string]file
-	dirs  map[string]dir
-	memo  map[any]any
-	total int64
+	fsys    fs.FS
+	user    User
+	cache   *Cache
+	stats   map[string]stat
+	files   map[string]file
+	dirs    map[string]dir
+	memo    map[any]any
+	total   int64
+	blind   bool
+	running []Process
+	// denied are the paths that crpki may not read, where it is blind.
+	denied []string
 }
 
 // User is the one whose home counts where a runtime looks there (podman,
@@ -57,6 +61,11 @@ type User struct {
 // NodeOptions choose how a node is read. The zero value is root's view.
 type NodeOptions struct {
 	User User
+	// Blind: crpki runs as another user than the runtimes. What it may not read,
+	// they may: that is ErrNotAllowed, and no error of the node.
+	Blind bool
+	// Running are the daemons that run on the node, where it is this machine.
+	Running []Process
 	// Cache is shared by nodes that have certificates in common; nil: one of
 	// this node's own.
 	Cache *Cache
@@ -72,9 +81,34 @@ func NewNode(fsys fs.FS, o NodeOptions) *Node {
 		o.User.Home = "/root"
 	}
 	return &Node{
-		fsys: fsys, user: o.User, cache: o.Cache,
+		fsys: fsys, user: o.User, cache: o.Cache, blind: o.Blind, running: o.Running,
 		stats: map[string]stat{}, files: map[string]file{}, dirs: map[string]dir{}, memo: map[any]any{},
 	}
+}
+
+// Anew is the node with nothing read of it yet.
+func (n *Node) Anew(blind bool) *Node {
+	return NewNode(n.fsys, NodeOptions{User: n.user, Cache: n.cache, Blind: blind, Running: n.running})
+}
+
+// NotAllowed says what crpki was not allowed to read, "" when nothing was kept
+// from it.
+func (n *Node) NotAllowed() string {
+	if len(n.denied) == 0 {
+		return ""
+	}
+	return notRead(n.denied[0], ErrNotAllowed)
+}
+
+// sight tells an error of the node from one of crpki's own.
+func (n *Node) sight(real string, err error) error {
+	if !n.blind || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if name := path.Join("/", real); !slices.Contains(n.denied, name) {
+		n.denied = append(n.denied, name)
+	}
+	return ErrNotAllowed
 }
 
 type stat struct {
@@ -116,6 +150,7 @@ var (
 	ErrTooLarge   = errors.New("is too large to be read here")
 	ErrNotRegular = errors.New("is not a regular file and is not read here")
 	ErrTooMuch    = errors.New("there is more on this node than is read")
+	ErrNotAllowed = errors.New("may not be read by crpki, which runs as another user: run it as root")
 )
 
 // asNode gives the error that a program on the node gets.
@@ -150,6 +185,7 @@ func (n *Node) lstat(real string) stat {
 	} else {
 		s.info, s.err = fs.Stat(n.fsys, real)
 	}
+	s.err = n.sight(real, s.err)
 	n.stats[real] = s
 	return s
 }
@@ -237,7 +273,7 @@ func (n *Node) read(real string, info fs.FileInfo) file {
 	}
 	opened, err := n.fsys.Open(real)
 	if err != nil {
-		return file{err: err}
+		return file{err: n.sight(real, err)}
 	}
 	defer opened.Close()
 	// Between the look and the opening it may have become something else.
@@ -282,7 +318,7 @@ func (n *Node) readDir(real string, info fs.FileInfo) ([]fs.DirEntry, error) {
 	}
 	f, err := n.fsys.Open(real)
 	if err != nil {
-		return nil, err
+		return nil, n.sight(real, err)
 	}
 	defer f.Close()
 	d, ok := f.(fs.ReadDirFile)

@@ -98,9 +98,6 @@ func aloneIsRegistry(s string) bool {
 
 func (r *Reference) splitRegistry() error {
 	name := r.Registry
-	if strings.ContainsAny(name, "@ \t\\?#%") || strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		return fmt.Errorf("%q is not the name of a registry: HOST or HOST:PORT", name)
-	}
 	r.Host, r.Port = name, "443"
 	if host, port, err := net.SplitHostPort(name); err == nil {
 		n, err := strconv.ParseUint(port, 10, 16)
@@ -114,12 +111,12 @@ func (r *Reference) splitRegistry() error {
 		return fmt.Errorf("%q: an IPv6 address is written [2001:db8::1], with a port [2001:db8::1]:5000", name)
 	}
 	if strings.HasPrefix(name, "[") || strings.Contains(r.Host, ":") {
-		if _, err := netip.ParseAddr(r.Host); err != nil || !strings.HasPrefix(name, "[") {
+		if _, err := netip.ParseAddr(r.Host); err != nil || !strings.HasPrefix(name, "[") || !only(r.Host, "0123456789abcdefABCDEF:") {
 			return fmt.Errorf("%q: an IPv6 address is written [2001:db8::1], with a port [2001:db8::1]:5000", name)
 		}
 	}
-	if r.Host == "" || strings.Trim(r.Host, ".") == "" {
-		return fmt.Errorf("%q names no host", name)
+	if !strings.HasPrefix(name, "[") && !isDomain(r.Host) {
+		return fmt.Errorf("%q is not the name of a registry: letters, digits and - between dots, then perhaps a port; runtimes refuse others", name)
 	}
 	if r.Registry == DockerHub {
 		r.Host = "registry-1.docker.io"
@@ -137,15 +134,16 @@ func (r *Reference) splitPath(path string) error {
 	}
 	if hasDigest {
 		r.Digest = digest
-		if algorithm, hex, ok := strings.Cut(digest, ":"); !ok || algorithm == "" || len(hex) < 32 || !only(hex, "0123456789abcdef") {
+		algorithm, hex, ok := strings.Cut(digest, ":")
+		if size := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]; !ok || size == 0 || len(hex) != size || !only(hex, "0123456789abcdef") {
 			return fmt.Errorf("%q is not a digest such as sha256:…", digest)
 		}
 	} else if r.Tag == "" {
 		r.Tag = "latest"
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || !only(part, "abcdefghijklmnopqrstuvwxyz0123456789._-") {
-			return fmt.Errorf("%q is not the name of an image: lower case letters, digits, and . _ - between them", name)
+		if !isComponent(part) {
+			return fmt.Errorf("%q is not the name of an image: lower case letters, digits, and . _ __ - between them", name)
 		}
 	}
 	if r.Registry == DockerHub && !strings.Contains(name, "/") {
@@ -153,6 +151,39 @@ func (r *Reference) splitPath(path string) error {
 	}
 	r.Repository = name
 	return nil
+}
+
+// isDomain is distribution/reference's rule for a host that is no IPv6 address:
+// without underscores, and without letters of other scripts.
+func isDomain(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' ||
+			!only(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") {
+			return false
+		}
+	}
+	return true
+}
+
+// isComponent is its rule for what stands between the slashes of a name: letters
+// and digits, with one ".", one or two "_", or any number of "-" between them.
+func isComponent(s string) bool {
+	const alphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789"
+	for {
+		rest := strings.TrimLeft(s, alphanumeric)
+		if len(rest) == len(s) {
+			return false
+		}
+		if rest == "" {
+			return true
+		}
+		s = strings.TrimLeft(rest, "._-")
+		switch separator := rest[:len(rest)-len(s)]; {
+		case separator == ".", separator == "_", separator == "__", separator != "" && only(separator, "-"):
+		default:
+			return false
+		}
+	}
 }
 
 // only is true when s holds nothing but these characters.

@@ -33,7 +33,8 @@ func TestParseReference(t *testing.T) {
 		"https://reg.example:5000/v2/":   {Registry: "reg.example:5000", Host: "reg.example", Port: "5000"},
 		"http://registry":                {Registry: "registry", Host: "registry", Port: "443"},
 		"10.0.0.5:5000":                  {Registry: "10.0.0.5:5000", Host: "10.0.0.5", Port: "5000"},
-		"my_reg.example:5000/some__name": {Registry: "my_reg.example:5000", Host: "my_reg.example", Port: "5000", Repository: "some__name", Tag: "latest"},
+		"my-reg.example:5000/some__name": {Registry: "my-reg.example:5000", Host: "my-reg.example", Port: "5000", Repository: "some__name", Tag: "latest"},
+		"reg.example/a---b/c.d_e":        {Registry: "reg.example", Host: "reg.example", Port: "443", Repository: "a---b/c.d_e", Tag: "latest"},
 	} {
 		t.Run(text, func(t *testing.T) {
 			got, err := ParseReference(text)
@@ -48,6 +49,10 @@ func TestParseReferenceRefuses(t *testing.T) {
 		"", "/", "/x", "reg.example/UPPER", "reg.example/a:", "reg.example:0/x", "reg.example:70000/x", "fd00::5/x", "[reg]/x",
 		"ftp://reg.example", "user:pw@reg.example/x", "reg.example/a@sha256:1", "reg.example/a b", "..:5000/x",
 		"a\x1b.example/x", strings.Repeat("a", 5000),
+		// What podman 4.3 and docker 20.10 call an invalid reference format.
+		"-", "my_reg.example:5000/x", "bücher.example:5000/x", "reg-.example/x", "reg.example./x", "[::ffff:1.2.3.4]:5000/x", "[fe80::1%eth0]/x",
+		"reg.example/../x", "reg.example/a..b", "reg.example/-a", "reg.example/a-", "reg.example/a___b", "reg.example/a._b",
+		"reg.example/a@sha256:" + strings.Repeat("0a", 16), "reg.example/a@md5:" + strings.Repeat("0a", 16), "reg.example:5000x/a",
 	} {
 		_, err := ParseReference(text)
 		assert.Error(t, err, text)

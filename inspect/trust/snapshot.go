@@ -15,7 +15,7 @@ import (
 // Seen is what the binaries told that were looked at so far, and the versions of
 // the packages that may be a runtime's.
 func (n *Node) Seen() Snapshot {
-	s := Snapshot{Binaries: map[string]*Binary{}, Packages: map[string]string{}, Keys: map[string][]byte{}}
+	s := Snapshot{Binaries: map[string]*Binary{}, Running: n.running, Packages: map[string]string{}, Keys: map[string][]byte{}}
 	for key, value := range n.memo {
 		if name, ok := key.(binaryKey); ok {
 			if b := value.(*Binary); b != nil {

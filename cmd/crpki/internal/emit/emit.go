@@ -101,6 +101,9 @@ type Options struct {
 	DryRun bool
 	// Now dates the backups. The zero value takes the clock's time.
 	Now time.Time
+	// Check is asked once the directories are locked, before a file is written in
+	// them: is what the files were made from still so? Its error is Write's.
+	Check func() error
 }
 
 // Result says what was done, or with DryRun would be done. Paths are spelled as
@@ -228,6 +231,11 @@ func (w writer) writeLocked(p *plan, o Options) (Result, error) {
 	}
 	if err := p.inspect(o.Force); err != nil {
 		return Result{}, err
+	}
+	if o.Check != nil {
+		if err := o.Check(); err != nil {
+			return Result{}, err
+		}
 	}
 	stamp, err := p.stamp(o.Now)
 	if err != nil {
