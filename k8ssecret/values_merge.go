@@ -266,14 +266,20 @@ func (w *writer) insert(src *tree.Source, n *tree.Node, keys []string, v Value) 
 	if first == nil {
 		return errors.New("there is nothing to write it beside")
 	}
-	line, _ := src.Pos(first.KeyNode.Start)
-	indent := first.KeyNode.Start - src.Line(line)
-	if strings.TrimLeft(w.text[src.Line(line):first.KeyNode.Start], " ") != "" {
+	indent := w.indent(src, first)
+	if strings.TrimLeft(indent, " ") != "" {
 		return errors.New("the first key of its mapping shares its line with something else")
 	}
 	at := w.lineEnd(endOf(last))
-	w.text = w.text[:at] + w.eol() + w.block(keys, v, indent) + w.text[at:]
+	w.text = w.text[:at] + w.eol() + w.block(keys, v, len(indent)) + w.text[at:]
 	return nil
+}
+
+// indent is what stands before the key of an entry in its line, but for a
+// byte-order mark.
+func (w *writer) indent(src *tree.Source, p *tree.Pair) string {
+	line, _ := src.Pos(p.KeyNode.Start)
+	return strings.TrimPrefix(w.text[src.Line(line):p.KeyNode.Start], "\uFEFF")
 }
 
 // insertFlow adds an entry to a mapping in brackets.
@@ -349,9 +355,8 @@ func (w *writer) fill(src *tree.Source, n *tree.Node, p *tree.Pair, keys []strin
 	if p.Value.Start < p.Value.End { // ~ or null
 		w.text = w.text[:p.Value.Start] + w.text[p.Value.End:]
 	}
-	line, _ := src.Pos(p.KeyNode.Start)
 	at := w.lineEnd(p.KeyNode.End)
-	w.text = strings.TrimRight(w.text[:at], " ") + w.eol() + w.block(keys, v, p.KeyNode.Start-src.Line(line)+2) + w.text[at:]
+	w.text = strings.TrimRight(w.text[:at], " ") + w.eol() + w.block(keys, v, len(w.indent(src, p))+2) + w.text[at:]
 	return nil
 }
 
@@ -379,9 +384,9 @@ func (w *writer) drop(path []string) error {
 	case n.Style == tree.Flow:
 		w.text = w.text[:p.KeyNode.Start] + w.text[endOf(p):]
 	default:
-		line, _ := src.Pos(p.KeyNode.Start)
-		start, end := src.Line(line), w.lineEnd(endOf(p))
-		if strings.TrimSpace(w.text[start:p.KeyNode.Start]) != "" {
+		indent := w.indent(src, p)
+		start, end := p.KeyNode.Start-len(indent), w.lineEnd(endOf(p))
+		if strings.TrimSpace(indent) != "" {
 			return errors.New("it shares its line with something else")
 		}
 		if strings.HasPrefix(w.text[end:], "\r") {
