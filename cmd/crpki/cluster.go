@@ -100,8 +100,11 @@ func clusterHint(e *cluster.Error) string {
 
 // permissionHint gives the commands that grant the least that was missing.
 func permissionHint(e *cluster.Error) string {
-	if e.User == "" {
-		return "" // an admission plugin or a quota, whose words say what it wants
+	if e.User == "" { // an admission plugin or a quota, whose words say what it wants
+		if strings.Contains(e.Detail, "because it is being terminated") {
+			return "wait until it is gone: kubectl wait --for=delete namespace/" + e.Op.Namespace + "; or choose another: -n NAMESPACE"
+		}
+		return ""
 	}
 	who := "--user=" + shellQuote(e.User)
 	if account, ok := strings.CutPrefix(e.User, "system:serviceaccount:"); ok {

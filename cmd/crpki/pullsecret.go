@@ -240,6 +240,9 @@ func (e *env) mergeLogins(c *cli.Context, k *cluster.Client, s k8ssecret.Secret,
 	if err != nil {
 		return clusterError(err)
 	}
+	if now.Type != s.Type { // which the API server refuses, and nothing can be replaced
+		return nil
+	}
 	found, _, err := k8ssecret.DecodeDockerConfig(now.Data[k8ssecret.FieldDockerConfig])
 	if err != nil {
 		return withHint(usageErrorf("the Secret %s/%s in the cluster cannot be merged with: %w", s.Namespace, s.Name, err), "without --merge it is replaced")
