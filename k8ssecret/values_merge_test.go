@@ -92,6 +92,7 @@ func TestMergeRefusesWhatItCannotKeep(t *testing.T) {
 		"a block that keeps":   {text: "tls:\n  note: |+\n    one\n\nz: 1\n", says: "another value"},
 		"settings, not JSON":   {text: "{\"a\": $B}", says: "not JSON", settings: true},
 		"settings, a list":     {text: "[1]", says: "no mapping", settings: true},
+		"settings, odd quotes": {text: "{“a”: 1}", says: "invalid character '“'", settings: true},
 		"settings, two values": {text: "{}{}", says: "not JSON", settings: true},
 	}
 	for name, test := range tests {
