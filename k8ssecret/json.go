@@ -57,7 +57,7 @@ func strictJSON(text string) (offset int, why string) {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		at := max(0, min(int(syntax.Offset), len(text))-1)
-		if c, _ := utf8.DecodeRuneInString(text[at:]); c >= utf8.RuneSelf { // of which it names the first byte
+		if c, _ := utf8.DecodeRuneInString(text[at:]); c >= utf8.RuneSelf && c != utf8.RuneError { // of which it names the first byte
 			return at, strings.Replace(syntax.Error(), string(rune(text[at])), string(c), 1)
 		}
 		return at, syntax.Error()
