@@ -76,43 +76,26 @@ func (e *env) pullSecret(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if !c.Bool("apply") || c.String("dry-run") == "client" {
-		manifest, err := pullManifest(&s, logins)
-		if err != nil {
-			return err
-		}
-		return e.printManifest(c, manifest)
-	}
-	k, err := e.openCluster(c)
+	k, err := e.applyCluster(c, &s)
 	if err != nil {
 		return err
-	}
-	if s.Namespace == "" {
-		s.Namespace = k.Namespace()
-	}
-	if _, err := pullManifest(&s, logins); err != nil { // before anything is asked
-		return err
-	}
-	if c.Bool("merge") {
-		if s.Version, err = e.mergeLogins(c, k, s, logins); err != nil {
-			return err
-		}
 	}
 	manifest, err := pullManifest(&s, logins)
 	if err != nil {
 		return err
 	}
-	a, err := e.newApplication(c, k, s.Namespace, s.Name, manifest)
-	if err != nil {
-		return err
+	if k == nil {
+		return e.printManifest(c, manifest)
 	}
-	a.accounts = c.StringSlice("service-account")
-	a.hint = func(failed *cluster.Error) string { return secretHint(failed, s.Type) }
-	result, err := a.run(c.Context)
-	if err != nil {
-		return err
+	if c.Bool("merge") {
+		if s.Version, err = e.mergeLogins(c, k, s, logins); err != nil {
+			return err
+		}
+		if manifest, err = pullManifest(&s, logins); err != nil {
+			return err
+		}
 	}
-	return e.printApplied(c, result)
+	return e.applySecret(c, k, s, manifest, c.StringSlice("service-account")...)
 }
 
 func pullManifest(s *k8ssecret.Secret, logins k8ssecret.DockerConfig) ([]byte, error) {

@@ -105,22 +105,9 @@ func (e *env) secret(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if !c.Bool("apply") || c.String("dry-run") == "client" {
-		manifest, err := made.Manifest()
-		if err != nil {
-			return usageErrorf("%w", err)
-		}
-		if err := e.refuseErrors(c, made, manifest); err != nil {
-			return err
-		}
-		return e.printManifest(c, manifest)
-	}
-	k, err := e.openCluster(c)
+	k, err := e.applyCluster(c, &made)
 	if err != nil {
 		return err
-	}
-	if made.Namespace == "" {
-		made.Namespace = k.Namespace()
 	}
 	manifest, err := made.Manifest()
 	if err != nil {
@@ -129,11 +116,35 @@ func (e *env) secret(c *cli.Context) error {
 	if err := e.refuseErrors(c, made, manifest); err != nil {
 		return err
 	}
-	a, err := e.newApplication(c, k, made.Namespace, made.Name, manifest)
+	if k == nil {
+		return e.printManifest(c, manifest)
+	}
+	return e.applySecret(c, k, made, manifest)
+}
+
+// applyCluster is the cluster to which a Secret is applied, and gives the Secret
+// its namespace there; nil when the manifest is printed instead.
+func (e *env) applyCluster(c *cli.Context, s *k8ssecret.Secret) (*cluster.Client, error) {
+	if !c.Bool("apply") || c.String("dry-run") == "client" {
+		return nil, nil
+	}
+	k, err := e.openCluster(c)
+	if err != nil {
+		return nil, err
+	}
+	s.Namespace = cmp.Or(s.Namespace, k.Namespace())
+	return k, nil
+}
+
+// applySecret applies a Secret, lets the service accounts pull with it, and
+// tells what was done.
+func (e *env) applySecret(c *cli.Context, k *cluster.Client, s k8ssecret.Secret, manifest []byte, accounts ...string) error {
+	a, err := e.newApplication(c, k, s.Namespace, s.Name, manifest)
 	if err != nil {
 		return err
 	}
-	a.hint = func(failed *cluster.Error) string { return secretHint(failed, made.Type) }
+	a.accounts = accounts
+	a.hint = func(failed *cluster.Error) string { return secretHint(failed, s.Type) }
 	result, err := a.run(c.Context)
 	if err != nil {
 		return err
