@@ -90,6 +90,9 @@ func clusterHint(e *cluster.Error) string {
 		if e.Missing.Resource == "namespaces" {
 			return "--create-namespace makes it, or choose another: -n NAMESPACE"
 		}
+		if e.Missing.Resource == cluster.Secrets.Name {
+			return "crpki secret list --any-type -n " + e.Op.Namespace + " shows what is there"
+		}
 	case cluster.Invalid:
 		if e.Op.Verb == "list" {
 			return "selectors are written as for kubectl: -l app=registry,tier!=test, --field-selector metadata.name=registry-tls"
