@@ -65,63 +65,86 @@ func merge(source string, data []byte, c Change, settings bool) (Merged, error) 
 		return fail(fmt.Errorf("line %d: not JSON: %s", line, why))
 	}
 	before := w.text
-	edited := map[string]bool{}
-	set := func(v Value) error {
-		was, err := w.get(v.Path)
-		if err != nil {
-			return err
-		}
-		edited[w.id(v.Path)] = true
-		if was != nil && was.Kind != tree.Null && w.same(was, v) {
-			return nil
-		}
-		if err := w.set(v); err != nil {
-			return fmt.Errorf("%s: %w", pki.Printable(v.Key()), err)
-		}
-		if was == nil || was.Kind == tree.Null {
-			m.Added = append(m.Added, v.Key())
-		} else {
-			m.Changed = append(m.Changed, v.Key())
-		}
-		return nil
-	}
-	for _, v := range c.Set {
-		if err := set(v); err != nil {
-			return fail(err)
-		}
-	}
-	for _, v := range c.Reset {
-		if was, err := w.get(v.Path); err != nil {
-			return fail(err)
-		} else if was == nil || was.Kind == tree.Null {
-			continue
-		}
-		if err := set(v); err != nil {
-			return fail(err)
-		}
-	}
-	for _, path := range c.Drop {
-		was, err := w.get(path)
-		if err != nil {
-			return fail(err)
-		}
-		if was == nil {
-			continue
-		}
-		edited[w.id(path)] = true
-		if err := w.drop(path); err != nil {
-			return fail(fmt.Errorf("%s: %w", pki.Printable(strings.Join(path, ".")), err))
-		}
-		m.Dropped = append(m.Dropped, strings.Join(path, "."))
+	e := &merger{writer: &w, merged: &m, edited: map[string]bool{}}
+	if err := e.change(c); err != nil {
+		return fail(err)
 	}
 	if w.text == before && len(data) > 0 {
 		return m, nil
 	}
-	if err := w.verify(before, c, edited); err != nil {
+	if err := w.verify(before, c, e.edited); err != nil {
 		return fail(err)
 	}
 	m.After = []byte(w.text)
 	return m, nil
+}
+
+// merger makes a change and keeps account of it.
+type merger struct {
+	*writer
+	merged *Merged
+	// edited are the values that may be others now.
+	edited map[string]bool
+}
+
+func (m *merger) change(c Change) error {
+	for _, v := range c.Set {
+		if err := m.put(v); err != nil {
+			return err
+		}
+	}
+	for _, v := range c.Reset {
+		was, err := m.get(v.Path)
+		if err == nil && was != nil && was.Kind != tree.Null {
+			err = m.put(v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, path := range c.Drop {
+		if err := m.takeOut(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put sets a value unless it is there already.
+func (m *merger) put(v Value) error {
+	was, err := m.get(v.Path)
+	if err != nil {
+		return err
+	}
+	m.edited[m.id(v.Path)] = true
+	isThere := was != nil && was.Kind != tree.Null
+	if isThere && m.same(was, v) {
+		return nil
+	}
+	if err := m.set(v); err != nil {
+		return fmt.Errorf("%s: %w", pki.Printable(v.Key()), err)
+	}
+	if isThere {
+		m.merged.Changed = append(m.merged.Changed, v.Key())
+	} else {
+		m.merged.Added = append(m.merged.Added, v.Key())
+	}
+	return nil
+}
+
+// takeOut drops a value that is there.
+func (m *merger) takeOut(path []string) error {
+	was, err := m.get(path)
+	if err != nil || was == nil {
+		return err
+	}
+	m.edited[m.id(path)] = true
+	key := strings.Join(path, ".")
+	if err := m.drop(path); err != nil {
+		return fmt.Errorf("%s: %w", pki.Printable(key), err)
+	}
+	m.merged.Dropped = append(m.merged.Dropped, key)
+	return nil
 }
 
 // writer changes one text, a value at a time.
