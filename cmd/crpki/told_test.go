@@ -50,6 +50,7 @@ var quietUses = []string{
 	"serve --cert tls.p12 --password-file secret --for 1ms --listen 127.0.0.1:0 OUT",
 	"trust install reg.local --root node --runtime podman --ca certs/ca.crt OUT",
 	"1: trust check reg.local --root node --runtime podman --cert certs/tls.crt OUT",
+	"2: trust check reg.local --roots-from certs/tls.key --runtime podman --cert certs/tls.crt",
 	"trust show reg.local --root node OUT",
 	"trust list --root node OUT",
 	"trust render reg.local --root node --runtime podman --ca certs/ca.crt",
