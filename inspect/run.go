@@ -300,9 +300,10 @@ func mend(fix string, o pki.Origin) string {
 	if o.Source == "" || o.Source == "-" || strings.ContainsFunc(o.Source, unicode.IsControl) {
 		return fix
 	}
+	ours := strings.HasPrefix(fix, "crpki lint --fix ") // which finds its way in documents and manifests
 	words := strings.Split(fix, " ")
 	for i, word := range words {
-		if word == "secret.yaml" || word == "script.sh" && !strings.HasSuffix(o.Source, ".md") || word == "tls.crt" && (o.Field == "" || strings.HasPrefix(fix, "crpki lint --fix ")) {
+		if word == "secret.yaml" || word == "script.sh" && (ours || !strings.HasSuffix(o.Source, ".md")) || word == "tls.crt" && (ours || o.Field == "") {
 			words[i] = ShellWord(o.Source)
 		}
 	}

@@ -29,6 +29,7 @@ func TestFixNamesTheFile(t *testing.T) {
 	assert.Equal(t, fix, mend(fix, field))
 	assert.Equal(t, "bash -n deploy.sh", mend("bash -n script.sh", pki.Origin{Source: "deploy.sh"}))
 	assert.Equal(t, "bash -n script.sh", mend("bash -n script.sh", pki.Origin{Source: "README.md"}), "a document is no script")
+	assert.Equal(t, "crpki lint --fix README.md", mend("crpki lint --fix script.sh", pki.Origin{Source: "README.md"}), "--fix finds the script in it")
 	judge := NewJudge(Options{Rules: []Rule{{ID: "pem-crlf", Severity: Info, Doc: Doc{Fix: fix}}}})
 	report := judge.Run(&Evidence{Material: pki.Material{Notes: []pki.Note{{Rule: "pem-crlf", Origin: pki.Origin{Source: "a.crt"}}}}})
 	require.Len(t, report.Findings, 1)

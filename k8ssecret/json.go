@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode/utf8"
 )
 
 // notJSON notes that a file with JSON manifests is none, which is read as YAML
@@ -55,7 +56,11 @@ func strictJSON(text string) (offset int, why string) {
 	err := json.Unmarshal([]byte(text), &v)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return max(0, min(int(syntax.Offset), len(text))-1), syntax.Error()
+		at := max(0, min(int(syntax.Offset), len(text))-1)
+		if c, _ := utf8.DecodeRuneInString(text[at:]); c >= utf8.RuneSelf && c != utf8.RuneError { // of which it names the first byte
+			return at, strings.Replace(syntax.Error(), string(rune(text[at])), string(c), 1)
+		}
+		return at, syntax.Error()
 	}
 	return 0, "the document is cut off"
 }

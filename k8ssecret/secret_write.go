@@ -36,6 +36,9 @@ type Secret struct {
 	Type        string
 	Immutable   bool
 	Data        map[string][]byte
+	// Version is that of the Secret from which Data was made, "" for none: the API
+	// server then refuses to put it in the place of a later one.
+	Version string
 }
 
 // Format keeps the values out of every fmt verb.
@@ -57,6 +60,7 @@ func (s Secret) Manifest() ([]byte, error) {
 		Namespace   string            `json:"namespace,omitempty"`
 		Labels      map[string]string `json:"labels,omitempty"`
 		Annotations map[string]string `json:"annotations,omitempty"`
+		Version     string            `json:"resourceVersion,omitempty"`
 	}
 	return json.Marshal(struct {
 		APIVersion string            `json:"apiVersion"`
@@ -65,7 +69,7 @@ func (s Secret) Manifest() ([]byte, error) {
 		Type       string            `json:"type"`
 		Immutable  bool              `json:"immutable,omitempty"`
 		Data       map[string][]byte `json:"data"`
-	}{"v1", "Secret", metadata{s.Name, s.Namespace, s.Labels, s.Annotations}, s.Type, s.Immutable, s.Data})
+	}{"v1", "Secret", metadata{s.Name, s.Namespace, s.Labels, s.Annotations, s.Version}, s.Type, s.Immutable, s.Data})
 }
 
 // check is what the API server checks of names, keys and sizes (ValidateSecret,

@@ -190,8 +190,12 @@ func (s *setReader) value(path string) *tree.Node {
 		if isChartKey(path) {
 			s.note(&s.unit, NoteSetSyntax, path, s.offset(s.pos), `the value of %s begins with {, of which --set makes a list: write \{`, path)
 		}
+		start := s.pos
 		for s.pos < len(s.text) && s.text[s.pos] != '}' {
 			s.pos++
+		}
+		if s.pos == len(s.text) && !s.still {
+			s.note(&s.unit, NoteSetSyntax, path, s.offset(start), `the list of %s has no } at its end, and helm refuses all of it: write \{ where none is meant`, pki.Printable(path))
 		}
 		s.pos = min(s.pos+1, len(s.text))
 		return n
@@ -212,7 +216,9 @@ func (s *setReader) value(path string) *tree.Node {
 	}
 	n.Text = b.String()
 	if !s.setString.text && !s.simple {
-		n.Kind = setKind(n.Text)
+		if n.Kind = setKind(n.Text); n.Kind == tree.Null { // which takes the value away
+			n.Text = ""
+		}
 	}
 	return n
 }

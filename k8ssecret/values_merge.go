@@ -65,63 +65,86 @@ func merge(source string, data []byte, c Change, settings bool) (Merged, error) 
 		return fail(fmt.Errorf("line %d: not JSON: %s", line, why))
 	}
 	before := w.text
-	edited := map[string]bool{}
-	set := func(v Value) error {
-		was, err := w.get(v.Path)
-		if err != nil {
-			return err
-		}
-		edited[w.id(v.Path)] = true
-		if was != nil && was.Kind != tree.Null && w.same(was, v) {
-			return nil
-		}
-		if err := w.set(v); err != nil {
-			return fmt.Errorf("%s: %w", pki.Printable(v.Key()), err)
-		}
-		if was == nil || was.Kind == tree.Null {
-			m.Added = append(m.Added, v.Key())
-		} else {
-			m.Changed = append(m.Changed, v.Key())
-		}
-		return nil
-	}
-	for _, v := range c.Set {
-		if err := set(v); err != nil {
-			return fail(err)
-		}
-	}
-	for _, v := range c.Reset {
-		if was, err := w.get(v.Path); err != nil {
-			return fail(err)
-		} else if was == nil || was.Kind == tree.Null {
-			continue
-		}
-		if err := set(v); err != nil {
-			return fail(err)
-		}
-	}
-	for _, path := range c.Drop {
-		was, err := w.get(path)
-		if err != nil {
-			return fail(err)
-		}
-		if was == nil {
-			continue
-		}
-		edited[w.id(path)] = true
-		if err := w.drop(path); err != nil {
-			return fail(fmt.Errorf("%s: %w", pki.Printable(strings.Join(path, ".")), err))
-		}
-		m.Dropped = append(m.Dropped, strings.Join(path, "."))
+	e := &merger{writer: &w, merged: &m, edited: map[string]bool{}}
+	if err := e.change(c); err != nil {
+		return fail(err)
 	}
 	if w.text == before && len(data) > 0 {
 		return m, nil
 	}
-	if err := w.verify(before, c, edited); err != nil {
+	if err := w.verify(before, c, e.edited); err != nil {
 		return fail(err)
 	}
 	m.After = []byte(w.text)
 	return m, nil
+}
+
+// merger makes a change and keeps account of it.
+type merger struct {
+	*writer
+	merged *Merged
+	// edited are the values that may be others now.
+	edited map[string]bool
+}
+
+func (m *merger) change(c Change) error {
+	for _, v := range c.Set {
+		if err := m.put(v); err != nil {
+			return err
+		}
+	}
+	for _, v := range c.Reset {
+		was, err := m.get(v.Path)
+		if err == nil && was != nil && was.Kind != tree.Null {
+			err = m.put(v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, path := range c.Drop {
+		if err := m.takeOut(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put sets a value unless it is there already.
+func (m *merger) put(v Value) error {
+	was, err := m.get(v.Path)
+	if err != nil {
+		return err
+	}
+	m.edited[m.id(v.Path)] = true
+	isThere := was != nil && was.Kind != tree.Null
+	if isThere && m.same(was, v) {
+		return nil
+	}
+	if err := m.set(v); err != nil {
+		return fmt.Errorf("%s: %w", pki.Printable(v.Key()), err)
+	}
+	if isThere {
+		m.merged.Changed = append(m.merged.Changed, v.Key())
+	} else {
+		m.merged.Added = append(m.merged.Added, v.Key())
+	}
+	return nil
+}
+
+// takeOut drops a value that is there.
+func (m *merger) takeOut(path []string) error {
+	was, err := m.get(path)
+	if err != nil || was == nil {
+		return err
+	}
+	m.edited[m.id(path)] = true
+	key := strings.Join(path, ".")
+	if err := m.drop(path); err != nil {
+		return fmt.Errorf("%s: %w", pki.Printable(key), err)
+	}
+	m.merged.Dropped = append(m.merged.Dropped, key)
+	return nil
 }
 
 // writer changes one text, a value at a time.
@@ -266,14 +289,20 @@ func (w *writer) insert(src *tree.Source, n *tree.Node, keys []string, v Value) 
 	if first == nil {
 		return errors.New("there is nothing to write it beside")
 	}
-	line, _ := src.Pos(first.KeyNode.Start)
-	indent := first.KeyNode.Start - src.Line(line)
-	if strings.TrimLeft(w.text[src.Line(line):first.KeyNode.Start], " ") != "" {
+	indent := w.indent(src, first)
+	if strings.TrimLeft(indent, " ") != "" {
 		return errors.New("the first key of its mapping shares its line with something else")
 	}
 	at := w.lineEnd(endOf(last))
-	w.text = w.text[:at] + w.eol() + w.block(keys, v, indent) + w.text[at:]
+	w.text = w.text[:at] + w.eol() + w.block(keys, v, len(indent)) + w.text[at:]
 	return nil
+}
+
+// indent is what stands before the key of an entry in its line, but for a
+// byte-order mark.
+func (w *writer) indent(src *tree.Source, p *tree.Pair) string {
+	line, _ := src.Pos(p.KeyNode.Start)
+	return strings.TrimPrefix(w.text[src.Line(line):p.KeyNode.Start], "\uFEFF")
 }
 
 // insertFlow adds an entry to a mapping in brackets.
@@ -349,9 +378,8 @@ func (w *writer) fill(src *tree.Source, n *tree.Node, p *tree.Pair, keys []strin
 	if p.Value.Start < p.Value.End { // ~ or null
 		w.text = w.text[:p.Value.Start] + w.text[p.Value.End:]
 	}
-	line, _ := src.Pos(p.KeyNode.Start)
 	at := w.lineEnd(p.KeyNode.End)
-	w.text = strings.TrimRight(w.text[:at], " ") + w.eol() + w.block(keys, v, p.KeyNode.Start-src.Line(line)+2) + w.text[at:]
+	w.text = strings.TrimRight(w.text[:at], " ") + w.eol() + w.block(keys, v, len(w.indent(src, p))+2) + w.text[at:]
 	return nil
 }
 
@@ -379,9 +407,9 @@ func (w *writer) drop(path []string) error {
 	case n.Style == tree.Flow:
 		w.text = w.text[:p.KeyNode.Start] + w.text[endOf(p):]
 	default:
-		line, _ := src.Pos(p.KeyNode.Start)
-		start, end := src.Line(line), w.lineEnd(endOf(p))
-		if strings.TrimSpace(w.text[start:p.KeyNode.Start]) != "" {
+		indent := w.indent(src, p)
+		start, end := p.KeyNode.Start-len(indent), w.lineEnd(endOf(p))
+		if strings.TrimSpace(indent) != "" {
 			return errors.New("it shares its line with something else")
 		}
 		if strings.HasPrefix(w.text[end:], "\r") {

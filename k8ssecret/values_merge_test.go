@@ -37,6 +37,9 @@ func TestMergeValuesKeepsTheRest(t *testing.T) {
 		"its own indentation":      {"tls:\n    crt: old\nz: 1", set("tls.key", "k"), "tls:\n    crt: old\n    key: k\nz: 1"},
 		"no line break at the end": {"a: 1", set("b.c", "x"), "a: 1\nb:\n  c: x"},
 		"CRLF":                     {"a: 1\r\nb: 2\r\n", set("a", "x", "c.d", "w"), "a: x\r\nb: 2\r\nc:\r\n  d: w\r\n"},
+		"a byte-order mark":        {"\uFEFFtls:\n  crt: a\n", set("tls.key", "k", "b", "x"), "\uFEFFtls:\n  crt: a\n  key: k\nb: x\n"},
+		"a mark, and no value yet": {"\uFEFFtls:\nz: 1\n", set("tls.crt", "x"), "\uFEFFtls:\n  crt: x\nz: 1\n"},
+		"dropped behind a mark":    {"\uFEFFtls: a\nz: 1\n", drop("tls"), "\uFEFFz: 1\n"},
 		"behind a nested mapping":  {"tls:\n  more:\n    deep: 1\n  # below\nz: 1\n", set("tls.key", "k"), "tls:\n  more:\n    deep: 1\n  key: k\n  # below\nz: 1\n"},
 		"behind a list":            {"tls:\n  names:\n  - a\n  - b # last\nz: 1\n", set("tls.key", "k"), "tls:\n  names:\n  - a\n  - b # last\n  key: k\nz: 1\n"},
 		"behind a block of text":   {"tls:\n  note: |\n    one\n\n    two\nz: 1\n", set("tls.key", "k"), "tls:\n  note: |\n    one\n\n    two\n  key: k\nz: 1\n"},
@@ -89,6 +92,7 @@ func TestMergeRefusesWhatItCannotKeep(t *testing.T) {
 		"a block that keeps":   {text: "tls:\n  note: |+\n    one\n\nz: 1\n", says: "another value"},
 		"settings, not JSON":   {text: "{\"a\": $B}", says: "not JSON", settings: true},
 		"settings, a list":     {text: "[1]", says: "no mapping", settings: true},
+		"settings, odd quotes": {text: "{“a”: 1}", says: "invalid character '“'", settings: true},
 		"settings, two values": {text: "{}{}", says: "not JSON", settings: true},
 	}
 	for name, test := range tests {
@@ -132,6 +136,9 @@ func TestParseValue(t *testing.T) {
 		"a=":                  {Path: []string{"a"}, Value: ""},
 		"a=b=c,{d":            {Path: []string{"a"}, Value: "b=c,{d"},
 		"registry.password=x": {Path: []string{"registry", "password"}, Value: "x", Secret: true},
+		"registry.password=1": {Path: []string{"registry", "password"}, Value: "1", Secret: true},
+		"auth.enabled=false":  {Path: []string{"auth", "enabled"}, Value: false},
+		"auth.port=5000":      {Path: []string{"auth", "port"}, Value: 5000},
 	} {
 		got, err := ParseValue(text)
 		require.NoError(t, err, text)

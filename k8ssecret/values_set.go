@@ -35,7 +35,7 @@ func value(key string, v any) Value { return Value{Path: strings.Split(key, ".")
 
 // ParseValue reads "registry.replicas=3". A dot that belongs to a key stands
 // behind a backslash. What is behind the equals sign is taken as it is: true,
-// false and whole numbers as such, all else as text.
+// false and whole numbers that are no password as such, all else as text.
 func ParseValue(text string) (Value, error) {
 	key, word, ok := strings.Cut(text, "=")
 	switch {
@@ -50,11 +50,14 @@ func ParseValue(text string) (Value, error) {
 	if slices.Contains(v.Path, "") {
 		return Value{}, fmt.Errorf("%q is no path of keys with dots between them", pki.Printable(key))
 	}
+	// What is secret reaches helm by --set-file, as text, and the text "false" is
+	// true for a template. So neither auth.enabled nor auth.port are secret, and a
+	// password of digits stays text for every target.
 	switch n, err := strconv.Atoi(word); {
 	case word == "true" || word == "false":
-		v.Value = word == "true"
-	case err == nil && strconv.Itoa(n) == word:
-		v.Value = n
+		v.Value, v.Secret = word == "true", false
+	case err == nil && strconv.Itoa(n) == word && !soundsSecret(v.Path[len(v.Path)-1]):
+		v.Value, v.Secret = n, false
 	}
 	return v, nil
 }

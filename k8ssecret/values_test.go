@@ -156,6 +156,8 @@ func TestReadSet(t *testing.T) {
 		"good":                {nil, []string{"cert-manager.enabled=false,cert-manager.install=false", "tls.crt=@crt@", "tls.key=@key@", "tls.cacrt=@ca@", "service.clusterIP=10.96.0.50"}, []string{}},
 		"flat":                {nil, []string{`tls\.crt=@crt@`}, []string{"values-flat-key 1:1 tls.crt", "values-cert-or-key-missing 1:10 tls.crt", "values-cert-and-cert-manager 1:10 tls.crt"}},
 		"comma":               {nil, []string{"connectionString=a,b"}, []string{"values-set-syntax 1:20 connectionString"}},
+		"a list without end":  {nil, []string{"tls.secret=x,cert-manager.enabled=false,cert-manager.install=false", "pods={a"}, []string{"values-set-syntax 2:6 pods"}},
+		"null takes it away":  {[]string{"service: {clusterIP: x}\n"}, []string{"service.clusterIP=null"}, []string{}},
 		"overrides a file":    {[]string{"tls: {secret: x}\ncert-manager: {enabled: true, install: true}\n"}, []string{"cert-manager.enabled=false,cert-manager.install=false"}, []string{}},
 		"fault in the file":   {[]string{"tls: {secret: x}\n"}, []string{"cert-manager.enabled=false"}, []string{"values-cert-manager-combination 1:22 cert-manager.enabled"}},
 		"the files tell more": {[]string{"service: {clusterIP: x}\n"}, nil, []string{"values-cluster-ip-invalid 1:22 service.clusterIP"}},

@@ -90,6 +90,9 @@ func clusterHint(e *cluster.Error) string {
 		if e.Missing.Resource == "namespaces" {
 			return "--create-namespace makes it, or choose another: -n NAMESPACE"
 		}
+		if e.Missing.Resource == cluster.Secrets.Name {
+			return "crpki secret list --any-type -n " + e.Op.Namespace + " shows what is there"
+		}
 	case cluster.Invalid:
 		if e.Op.Verb == "list" {
 			return "selectors are written as for kubectl: -l app=registry,tier!=test, --field-selector metadata.name=registry-tls"
@@ -100,8 +103,11 @@ func clusterHint(e *cluster.Error) string {
 
 // permissionHint gives the commands that grant the least that was missing.
 func permissionHint(e *cluster.Error) string {
-	if e.User == "" {
-		return "" // an admission plugin or a quota, whose words say what it wants
+	if e.User == "" { // an admission plugin or a quota, whose words say what it wants
+		if strings.Contains(e.Detail, "because it is being terminated") {
+			return "wait until it is gone: kubectl wait --for=delete namespace/" + e.Op.Namespace + "; or choose another: -n NAMESPACE"
+		}
+		return ""
 	}
 	who := "--user=" + shellQuote(e.User)
 	if account, ok := strings.CutPrefix(e.User, "system:serviceaccount:"); ok {

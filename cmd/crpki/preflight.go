@@ -143,10 +143,11 @@ func (e *env) readDeployment(c *cli.Context) (plan k8ssecret.Deployment, targets
 		files = append(files, k8ssecret.Input{Source: path, Data: data})
 		targets = append(targets, path)
 	}
-	for flag, texts := range map[string][]string{"--set": sets, "--az-config": configs} {
-		if len(texts) > 0 {
-			targets = append(targets, flag)
-		}
+	if len(sets) > 0 {
+		targets = append(targets, "--set")
+	}
+	if len(configs) > 0 {
+		targets = append(targets, "--az-config")
 	}
 	plan, err = k8ssecret.ReadDeployment(files, sets, configs, format.Options{})
 	if err != nil {

@@ -56,6 +56,9 @@ func (e *env) pullSecret(c *cli.Context) error {
 	if err := e.needsApply(c, "merge", "service-account"); err != nil {
 		return err
 	}
+	if c.Bool("merge") && c.String("dry-run") == "client" {
+		return usageErrorf("--merge keeps what is in the cluster, which --dry-run=client does not ask: --dry-run=server does")
+	}
 	labels, err := pairs(c, "label")
 	if err != nil {
 		return err
@@ -73,43 +76,26 @@ func (e *env) pullSecret(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if !c.Bool("apply") || c.String("dry-run") == "client" {
-		manifest, err := pullManifest(&s, logins)
-		if err != nil {
-			return err
-		}
-		return e.printManifest(c, manifest)
-	}
-	k, err := e.openCluster(c)
+	k, err := e.applyCluster(c, &s)
 	if err != nil {
 		return err
-	}
-	if s.Namespace == "" {
-		s.Namespace = k.Namespace()
-	}
-	if _, err := pullManifest(&s, logins); err != nil { // before anything is asked
-		return err
-	}
-	if c.Bool("merge") {
-		if err := e.mergeLogins(c, k, s, logins); err != nil {
-			return err
-		}
 	}
 	manifest, err := pullManifest(&s, logins)
 	if err != nil {
 		return err
 	}
-	a, err := e.newApplication(c, k, s.Namespace, s.Name, manifest)
-	if err != nil {
-		return err
+	if k == nil {
+		return e.printManifest(c, manifest)
 	}
-	a.accounts = c.StringSlice("service-account")
-	a.hint = func(failed *cluster.Error) string { return secretHint(failed, s.Type) }
-	result, err := a.run(c.Context)
-	if err != nil {
-		return err
+	if c.Bool("merge") {
+		if s.Version, err = e.mergeLogins(c, k, s, logins); err != nil {
+			return err
+		}
+		if manifest, err = pullManifest(&s, logins); err != nil {
+			return err
+		}
 	}
-	return e.printApplied(c, result)
+	return e.applySecret(c, k, s, manifest, c.StringSlice("service-account")...)
 }
 
 func pullManifest(s *k8ssecret.Secret, logins k8ssecret.DockerConfig) ([]byte, error) {
@@ -231,23 +217,27 @@ func (e *env) flagLogin(c *cli.Context, all k8ssecret.DockerConfig) error {
 	return nil
 }
 
-// mergeLogins adds those of the Secret in the cluster for other registries.
-func (e *env) mergeLogins(c *cli.Context, k *cluster.Client, s k8ssecret.Secret, logins k8ssecret.DockerConfig) error {
+// mergeLogins adds those of the Secret in the cluster for other registries, and
+// gives its version: what somebody else merges at the same time must not get lost.
+func (e *env) mergeLogins(c *cli.Context, k *cluster.Client, s k8ssecret.Secret, logins k8ssecret.DockerConfig) (version string, err error) {
 	now, err := cluster.Get[cluster.Secret](c.Context, k, cluster.Secrets, s.Namespace, s.Name)
 	if cluster.KindOf(err) == cluster.NotFound {
-		return nil
+		return "", nil
 	}
 	if err != nil {
-		return clusterError(err)
+		return "", clusterError(err)
+	}
+	if now.Type != s.Type { // which the API server refuses, and nothing can be replaced
+		return "", nil
 	}
 	found, _, err := k8ssecret.DecodeDockerConfig(now.Data[k8ssecret.FieldDockerConfig])
 	if err != nil {
-		return withHint(usageErrorf("the Secret %s/%s in the cluster cannot be merged with: %w", s.Namespace, s.Name, err), "without --merge it is replaced")
+		return "", withHint(usageErrorf("the Secret %s/%s in the cluster cannot be merged with: %w", s.Namespace, s.Name, err), "without --merge it is replaced")
 	}
 	for registry, login := range found {
 		if _, ok := logins[registry]; !ok {
 			logins[registry] = login
 		}
 	}
-	return nil
+	return now.Metadata.ResourceVersion, nil
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -75,12 +74,7 @@ The exit code is 1 when it is refused, 2 when the API server does not take it,
 
 // secretFlags say what is in the Secret.
 func secretFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
-		&cli.StringFlag{Name: "from", Usage: "take tls.crt, tls.key and ca.crt from `FOLDER`, as crpki gen writes them, or all from one file (PEM, PKCS#12)", TakesFile: true, Category: aboutSecret},
-		&cli.StringFlag{Name: "cert", Usage: "the certificate, and its intermediates, are in `FILE`", TakesFile: true, Category: aboutSecret},
-		&cli.StringFlag{Name: "key", Usage: "the private key is in `FILE`", TakesFile: true, Category: aboutSecret},
-		&cli.StringFlag{Name: "ca", Usage: "the CA that clients are to trust is in `FILE`", TakesFile: true, Category: aboutSecret},
-	}, namespaceFlags(), []cli.Flag{
+	return slices.Concat(certFlags(aboutSecret), namespaceFlags(), []cli.Flag{
 		&cli.BoolFlag{Name: "immutable", Usage: "make a Secret that can be replaced only by a new one", Category: aboutSecret},
 	})
 }
@@ -111,22 +105,9 @@ func (e *env) secret(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if !c.Bool("apply") || c.String("dry-run") == "client" {
-		manifest, err := made.Manifest()
-		if err != nil {
-			return usageErrorf("%w", err)
-		}
-		if err := e.refuseErrors(c, made, manifest); err != nil {
-			return err
-		}
-		return e.printManifest(c, manifest)
-	}
-	k, err := e.openCluster(c)
+	k, err := e.applyCluster(c, &made)
 	if err != nil {
 		return err
-	}
-	if made.Namespace == "" {
-		made.Namespace = k.Namespace()
 	}
 	manifest, err := made.Manifest()
 	if err != nil {
@@ -135,11 +116,35 @@ func (e *env) secret(c *cli.Context) error {
 	if err := e.refuseErrors(c, made, manifest); err != nil {
 		return err
 	}
-	a, err := e.newApplication(c, k, made.Namespace, made.Name, manifest)
+	if k == nil {
+		return e.printManifest(c, manifest)
+	}
+	return e.applySecret(c, k, made, manifest)
+}
+
+// applyCluster is the cluster to which a Secret is applied, and gives the Secret
+// its namespace there; nil when the manifest is printed instead.
+func (e *env) applyCluster(c *cli.Context, s *k8ssecret.Secret) (*cluster.Client, error) {
+	if !c.Bool("apply") || c.String("dry-run") == "client" {
+		return nil, nil
+	}
+	k, err := e.openCluster(c)
+	if err != nil {
+		return nil, err
+	}
+	s.Namespace = cmp.Or(s.Namespace, k.Namespace())
+	return k, nil
+}
+
+// applySecret applies a Secret, lets the service accounts pull with it, and
+// tells what was done.
+func (e *env) applySecret(c *cli.Context, k *cluster.Client, s k8ssecret.Secret, manifest []byte, accounts ...string) error {
+	a, err := e.newApplication(c, k, s.Namespace, s.Name, manifest)
 	if err != nil {
 		return err
 	}
-	a.hint = func(failed *cluster.Error) string { return secretHint(failed, made.Type) }
+	a.accounts = accounts
+	a.hint = func(failed *cluster.Error) string { return secretHint(failed, s.Type) }
 	result, err := a.run(c.Context)
 	if err != nil {
 		return err
@@ -236,16 +241,11 @@ type parts struct {
 	ca     []pki.Cert
 }
 
-// secretParts reads the files of --from, --cert, --key and --ca. The latter go
-// before the former.
+// secretParts reads the files that the flags name.
 func (e *env) secretParts(c *cli.Context) (p parts, err error) {
-	paths := secretPaths{c.String("cert"), c.String("key"), c.String("ca")}
-	if from := c.String("from"); from != "" {
-		found, err := e.secretPathsIn(from)
-		if err != nil {
-			return p, err
-		}
-		paths = paths.or(found)
+	paths, err := readCertPaths(c)
+	if err != nil {
+		return p, err
 	}
 	if near := closest(c.Args().First(), []string{"get", "list"}); paths.cert == "" && near != "" {
 		return p, withHint(usageErrorf("of which certificate is the Secret %s to be? --from or --cert is missing", c.Args().First()), fmt.Sprintf("did you mean crpki secret %s?", near))
@@ -270,69 +270,9 @@ func (e *env) secretParts(c *cli.Context) (p parts, err error) {
 	return p, nil
 }
 
-// secretPaths are the files of a Secret, "" for what none says.
-type secretPaths struct{ cert, key, ca string }
-
-func (p secretPaths) or(other secretPaths) secretPaths {
-	if p.cert == "" {
-		p.cert = other.cert
-		if p.key == "" {
-			p.key = other.key
-		}
-	}
-	if p.key == "" {
-		p.key = other.key
-	}
-	if p.ca == "" {
-		p.ca = other.ca
-	}
-	return p
-}
-
-// secretPathsIn finds them in what --from names: tls.crt and the like in a
-// folder, or the only certificate with a key beside it.
-func (e *env) secretPathsIn(from string) (secretPaths, error) {
-	info, err := os.Stat(from)
-	if err != nil && from != "-" {
-		return secretPaths{}, readError(from, err)
-	}
-	if from == "-" || !info.IsDir() {
-		return secretPaths{cert: from}, nil
-	}
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return secretPaths{}, readError(from, err)
-	}
-	names := map[string]bool{}
-	for _, entry := range entries {
-		names[entry.Name()] = true
-	}
-	var bases []string
-	for name := range names {
-		if base, ok := strings.CutSuffix(name, ".crt"); ok && names[base+".key"] && !isCABase(base) {
-			bases = append(bases, base)
-		}
-	}
-	slices.Sort(bases)
-	switch {
-	case slices.Contains(bases, "tls"):
-		bases = []string{"tls"}
-	case len(bases) == 0:
-		return secretPaths{}, withHint(usageErrorf("%s: there is no tls.crt with a tls.key beside it", from), "name the files: --cert FILE --key FILE --ca FILE")
-	case len(bases) > 1:
-		return secretPaths{}, withHint(usageErrorf("%s: there are several certificates with keys, and which is meant? %s", from, strings.Join(bases, ", ")),
-			fmt.Sprintf("name one: --cert %[1]s.crt --key %[1]s.key", shellQuote(filepath.Join(from, bases[0]))))
-	}
-	p := secretPaths{cert: filepath.Join(from, bases[0]+".crt"), key: filepath.Join(from, bases[0]+".key")}
-	if names["ca.crt"] {
-		p.ca = filepath.Join(from, "ca.crt")
-	}
-	return p, nil
-}
-
 // secretMaterial reads the files: certificates and anchors of the first and of
 // --ca, and the keys of --key, or else those beside the certificates.
-func (e *env) secretMaterial(c *cli.Context, p secretPaths) (pki.Material, error) {
+func (e *env) secretMaterial(c *cli.Context, p certPaths) (pki.Material, error) {
 	m, err := e.decode(c, p.cert)
 	if err != nil {
 		return m, err
@@ -342,6 +282,9 @@ func (e *env) secretMaterial(c *cli.Context, p secretPaths) (pki.Material, error
 	}
 	if first := m.Certs[0]; first.X509 == nil && !c.Bool("force") {
 		return m, withHint(usageErrorf("%s: %w", first.Origin, first.Err), "crpki lint "+shellQuote(p.cert))
+	}
+	if p.key == "" && len(m.Keys) == 0 {
+		p.key = keyBeside(p.cert)
 	}
 	if p.key != "" {
 		keys, err := e.decode(c, p.key)
@@ -370,7 +313,7 @@ func (e *env) secretMaterial(c *cli.Context, p secretPaths) (pki.Material, error
 
 // secretKey is the key of one of the certificates; when there is but one, it is
 // taken as it is, for lint to say that it does not fit.
-func (e *env) secretKey(p secretPaths, m pki.Material) (key struct {
+func (e *env) secretKey(p certPaths, m pki.Material) (key struct {
 	signer pki.Key
 	pem    []byte
 }, err error,

@@ -3,9 +3,6 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"encoding/base64"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +14,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/crpki/crpki/fixtures/cluster"
-	"github.com/crpki/crpki/pki/format"
 )
 
 // TestExamplesInARealCluster runs what help shows, where there is what the
@@ -112,101 +108,5 @@ func TestSecretsAreRefusedAsLintDoes(t *testing.T) {
 		}
 		assert.Equal(t, exitOK, got.code, "%s: %s", use, got.stderr)
 		assert.Equal(t, forced.stdout, got.stdout)
-	}
-}
-
-// quietUses are uses of every command that go well, on files of goodFiles with
-// planted secrets. Those behind "key:" print a private key or a password, for
-// which they were asked, on standard output.
-var quietUses = []string{
-	"gen --ip 10.0.0.1 --out-dir new1 OUT",
-	"gen --ip 10.0.0.1 --ca locked/ca.crt --ca-key-password-file secret --key locked/tls.key --key-password-file secret --out-dir new2 OUT",
-	"key: gen --ip 10.0.0.1 --key legacy.key --out-dir -",
-	"csr --ip 10.0.0.1 --key legacy.key --out-dir new3 OUT",
-	"sign asked/tls.csr --ca certs/ca.crt --out-dir new4 OUT",
-	"renew certs/tls.crt --reuse-key OUT",
-	"bundle certs/tls.crt certs/ca.crt OUT",
-	"bundle certs/tls.crt certs/ca.crt --key certs/tls.key",
-	"p12 pack certs/tls.crt certs/tls.key --password-file secret --out new5.p12 OUT",
-	"p12 trust certs/ca.crt --password-file secret --out new6.p12 OUT",
-	"p12 unpack tls.p12 --password-file secret --out-dir new7 OUT",
-	"inspect certs OUT",
-	"inspect tls.p12 locked/tls.key --password-file secret OUT",
-	"inspect certs/tls.crt -o openssl",
-	"lint certs legacy.key --fail-on none OUT",
-	"verify certs/tls.crt --ca-file certs/ca.crt --host 10.96.0.50 OUT",
-	"key: secret registry-tls --from certs -n infra OUT",
-	"key: secret registry-tls --from locked --password-file secret -n infra OUT",
-	"key: pull-secret pull --registry reg --username puller --password-file secret OUT",
-	"version OUT",
-}
-
-// TestNothingIsTold plants keys and passwords and looks for them, plain and in
-// base64, in all that the commands say.
-func TestNothingIsTold(t *testing.T) {
-	dir := goodFiles(t)
-	planted := []string{"sesame-open"}
-	// plant adds b in base64, at whatever place of a longer text it stands.
-	plant := func(b []byte) {
-		for shift := range 3 {
-			coded := base64.RawStdEncoding.EncodeToString(append(make([]byte, shift), b...))
-			planted = append(planted, coded[4:len(coded)-4])
-		}
-	}
-	plant([]byte("sesame-open"))
-	for _, name := range []string{"certs/tls.key", "certs/ca.key", "legacy.key"} {
-		data, err := os.ReadFile(dir + "/" + name)
-		require.NoError(t, err)
-		m, err := format.Decode(name, data, format.Options{})
-		require.NoError(t, err)
-		private, err := m.Keys[0].Signer.(*ecdsa.PrivateKey).Bytes()
-		require.NoError(t, err)
-		planted = append(planted, fmt.Sprintf("%x", private))
-		plant(private)
-		// Of the first line of PEM, what holds the number: in PKCS#8, in SEC 1.
-		line := strings.Index(string(data), "\n") + 1
-		number := data[line+49 : line+64]
-		if name == "legacy.key" {
-			number = data[line+12 : line+48]
-		}
-		planted = append(planted, string(number)) // a line of PEM
-		plant(number)                             // PEM in base64
-	}
-	formats := map[string][]string{"version OUT": {"", "-o json"}, "lint": {"", "-o json", "-o sarif", "-o junit"}}
-	for _, use := range quietUses {
-		line, ownKey := strings.CutPrefix(use, "key: ")
-		all := []string{"", "-o json", "-o yaml"}
-		for prefix, some := range formats {
-			if strings.HasPrefix(line, prefix) {
-				all = some
-			}
-		}
-		if !strings.Contains(line, "OUT") {
-			all = []string{""}
-		}
-		for i, format := range all {
-			args := strings.Fields(strings.Replace(line, "OUT", format, 1))
-			if i > 0 {
-				for j := range args {
-					if strings.HasPrefix(args[j], "new") {
-						args[j] = format[3:] + args[j]
-					}
-				}
-			}
-			got := crpki(t, dir, args...)
-			assert.Equal(t, exitOK, got.code, "%v: %s", args, got.stderr)
-			told := got.stderr
-			if !ownKey {
-				told += got.stdout
-			}
-			seen := false
-			for _, text := range planted {
-				assert.NotContains(t, told, text, "%v", args)
-				seen = seen || strings.Contains(got.stdout, text)
-			}
-			if ownKey && !strings.Contains(line, "locked") { // a key that nobody planted
-				assert.True(t, seen, "%v: what is looked for can be found", args)
-			}
-		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -354,10 +356,17 @@ func (e *env) rootsFrom(path string) (roots []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	number := 0
 	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			roots = append(roots, line)
+		number++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
 		}
+		// A key that is given by mistake would be told line by line.
+		if strings.HasPrefix(line, "-----BEGIN ") || !utf8.ValidString(line) || strings.ContainsFunc(line, unicode.IsControl) {
+			return nil, usageErrorf("--roots-from %s: line %d is the path of no node", path, number)
+		}
+		roots = append(roots, line)
 	}
 	if len(roots) == 0 {
 		return nil, usageErrorf("--roots-from %s: names no node", path)

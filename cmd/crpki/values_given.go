@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,12 +20,7 @@ import (
 
 // deployedFlags say what is to be deployed: a certificate, its key, and the CA.
 func deployedFlags() []cli.Flag {
-	return slices.Concat([]cli.Flag{
-		&cli.StringFlag{Name: "from", Usage: "take tls.crt, tls.key and ca.crt from `FOLDER`", TakesFile: true, Category: aboutCert},
-		&cli.StringFlag{Name: "cert", Usage: "the server's certificate, and its intermediates, are in `FILE` (PEM, DER, PKCS#12)", TakesFile: true, Category: aboutCert},
-		&cli.StringFlag{Name: "key", Usage: "its private key is in `FILE` (NAME.key beside NAME.crt if not given)", TakesFile: true, Category: aboutCert},
-		&cli.StringFlag{Name: "ca", Usage: "the CA by which clients trust it is in `FILE` (ca.crt beside the certificate if not given)", TakesFile: true, Category: aboutCert},
-	}, describedPasswordFlags("key-", "of the private key or PKCS#12 file", aboutCert))
+	return slices.Concat(certFlags(aboutCert), describedPasswordFlags("key-", "of the private key or PKCS#12 file", aboutCert))
 }
 
 // deployed is what deployedFlags name, as PEM. A file that is clean PEM is taken
@@ -41,31 +35,23 @@ func (d deployed) any() bool { return d.crt != nil || d.key != nil }
 
 // deployed reads the files.
 func (e *env) deployed(c *cli.Context) (d deployed, err error) {
-	cert, key, ca := c.String("cert"), c.String("key"), c.String("ca")
-	if from := c.String("from"); from != "" {
-		if cert != "" || key != "" {
-			return d, usageErrorf("--from names certificate and key already: give it, or --cert and --key")
-		}
-		cert, key = filepath.Join(from, "tls.crt"), filepath.Join(from, "tls.key")
-	}
-	if cert != "" && ca == "" && cert != "-" {
-		if beside := filepath.Join(filepath.Dir(cert), caBase+".crt"); exists(beside) && !sameFile(beside, cert) {
-			ca = beside
-		}
+	p, err := readCertPaths(c)
+	if err != nil {
+		return d, err
 	}
 	opened := &passwordKeeper{env: e, c: c, prefix: "key-"}
-	if ca != "" {
-		if err := d.readCA(e, opened, ca); err != nil {
+	if p.ca != "" {
+		if err := d.readCA(e, opened, p.ca); err != nil {
 			return d, err
 		}
 	}
-	if cert == "" {
-		if key != "" {
+	if p.cert == "" {
+		if p.key != "" {
 			return d, withHint(usageErrorf("--key: there is no certificate beside the key"), "--cert FILE")
 		}
 		return d, d.read()
 	}
-	if err := d.readPair(e, opened, cert, key); err != nil {
+	if err := d.readPair(e, opened, p.cert, p.key); err != nil {
 		return d, err
 	}
 	return d, d.read()
@@ -101,9 +87,8 @@ func (d *deployed) readPair(e *env, opened *passwordKeeper, certPath, keyPath st
 	var keyData []byte
 	if len(keys) == 0 {
 		if keyPath == "" {
-			keyPath = besideKey(certPath)
-			if certPath == "-" || !exists(keyPath) {
-				return withHint(usageErrorf("%s: there is no private key in it, and no %s", certPath, keyPath), "--key FILE")
+			if keyPath = keyBeside(certPath); keyPath == "" {
+				return withHint(usageErrorf("%s: there is no private key in it, and no %s", certPath, besideKey(certPath)), "--key FILE")
 			}
 		}
 		km, err := e.decodeAll(opened, []string{keyPath})

@@ -9,8 +9,9 @@ import (
 
 // Commands that mend files.
 const (
-	mend     = "crpki lint --fix tls.crt"
-	mendYAML = "crpki lint --fix secret.yaml"
+	mend       = "crpki lint --fix tls.crt"
+	mendYAML   = "crpki lint --fix secret.yaml"
+	mendScript = "crpki lint --fix script.sh"
 	// writeAnew reads what Go does not, and writes PEM that all read.
 	writeAnew  = "crpki bundle tls.crt --out tls.crt --force"
 	fromPKCS12 = "crpki p12 unpack tls.p12 --out-dir certs"

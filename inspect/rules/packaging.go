@@ -369,7 +369,7 @@ func settings() []inspect.Rule {
 		rule("typographic-quotes", inspect.Error, inspect.Doc{
 			Title:      "A quotation mark is a typographic one.",
 			Why:        "It was copied from a document or a web page. JSON, YAML and the shell know \" and ' alone, and take the others for a part of the value.",
-			FixOpenSSL: `sed -i 's/[“”„]/"/g' FILE`,
+			FixOpenSSL: `sed -i 's/[“”„]/"/g' script.sh`,
 			Sources:    []string{"RFC 8259 7", srcArcIssues},
 		}),
 	}
@@ -419,7 +419,7 @@ func scripts() []inspect.Rule {
 				{Client: "OpenSSL (openssl req)", Since: "OpenSSL 3.5", Message: "Duplicate extension name: subjectAltName"},
 				{Client: "OpenSSL (openssl req)", Since: "OpenSSL 1.1.1", Message: "req: Use -help for summary."},
 			},
-			Fix:        makeNew,
+			Fix:        mendScript,
 			FixOpenSSL: `openssl req -x509 … -addext "subjectAltName=IP:10.96.0.50,DNS:registry.example.com"`,
 			Sources:    []string{"https://docs.openssl.org/3.5/man1/openssl-req/", srcChartHA},
 		}),
@@ -429,6 +429,7 @@ func scripts() []inspect.Rule {
 			Refusals: []inspect.Refusal{
 				{Client: "bash", Message: "-out: command not found"},
 			},
+			Fix:        mendScript,
 			FixOpenSSL: `sed -i 's/\\[[:blank:]]*$/\\/' script.sh`,
 			Sources:    []string{srcBash, srcChartHA},
 		}),
@@ -438,6 +439,7 @@ func scripts() []inspect.Rule {
 			Refusals: []inspect.Refusal{
 				{Client: "bash", Message: "--auto-upgrade-minor-version: command not found"},
 			},
+			Fix:        mendScript,
 			FixOpenSSL: "shellcheck script.sh",
 			Sources:    []string{srcBash, "https://learn.microsoft.com/azure/container-registry/quickstart-connected-registry-arc-cli"},
 		}),
@@ -470,6 +472,7 @@ func scripts() []inspect.Rule {
 		rule("script-variable-typo", inspect.Warning, inspect.Doc{
 			Title:      "A variable is set nowhere, and almost has the name of one that is.",
 			Why:        "The shell puts nothing in its place and says nothing: the name or the value is empty from there on.",
+			Fix:        mendScript,
 			FixOpenSSL: "set -u  # at the top of the script: the shell then stops at a variable that is not set",
 			Sources:    []string{"https://www.gnu.org/software/bash/manual/bash.html#The-Set-Builtin", srcChartHA},
 		}),
@@ -489,6 +492,7 @@ func scripts() []inspect.Rule {
 			Refusals: []inspect.Refusal{
 				{Client: apiServer, Message: `namespaces "connected-registry" not found`},
 			},
+			Fix:        mendScript,
 			FixOpenSSL: "kubectl create namespace connected-registry",
 			Sources:    []string{srcChartHA, "https://helm.sh/docs/helm/helm_install/"},
 		}),

@@ -10,7 +10,6 @@ package cluster
 
 import (
 	"errors"
-	"net/url"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -119,9 +118,9 @@ func newClient(cfg *rest.Config, o Options) (*Client, error) {
 	// rest obeys; a limit of the client's own would only add to that.
 	cfg.QPS = -1
 	cfg.WarningHandler = warnings(o.Warn)
-	server, err := url.Parse(cfg.Host)
+	server, _, err := rest.DefaultServerUrlFor(cfg) // which takes HOST:PORT too
 	if err != nil {
-		return nil, errors.New("the server's address is no URL")
+		return nil, errors.New("the server's address is neither a URL nor HOST:PORT")
 	}
 	client, err := rest.UnversionedRESTClientFor(cfg)
 	if err != nil {

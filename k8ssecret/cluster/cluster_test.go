@@ -158,6 +158,13 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "infra", c.Namespace())
 	assert.NotContains(t, c.Server(), "sesame")
+	c, err = Open(Options{Kubeconfig: kubeconfig("user:sesame-open@127.0.0.1:6443")})
+	require.NoError(t, err, "kubectl takes an address without a scheme")
+	assert.NotContains(t, c.Server(), "sesame")
+	assert.Contains(t, c.Server(), "127.0.0.1:6443")
+	proxy := func(url string) Options {
+		return Options{Kubeconfig: []byte(strings.Replace(string(kubeconfig("https://a")), "cluster: {server", fmt.Sprintf("cluster: {proxy-url: %q, server", url), 1)), Path: "bad"}
+	}
 	for name, o := range map[string]Options{
 		"none":                  {},
 		"no YAML":               {Kubeconfig: []byte("a: b: c"), Path: "bad"},
@@ -165,6 +172,10 @@ func TestOpen(t *testing.T) {
 		"no cluster":            {Kubeconfig: []byte("{apiVersion: v1, kind: Config}"), Path: "bad"},
 		"no such context":       {Kubeconfig: kubeconfig("https://a"), Context: "x", Path: "bad"},
 		"no URL":                {Kubeconfig: kubeconfig("https://a b/%zz"), Path: "bad"},
+		"neither URL nor host":  {Kubeconfig: kubeconfig("127.0.0.1:1/sesame"), Path: "bad"},
+		"a proxy by ftp":        proxy("ftp://user:sesame@127.0.0.1:9"),
+		"a proxy that is none":  proxy("http://user:sesame@127.0 .0.1:9"),
+		"a slash in a password": proxy("http://user:sesame/sesame@127.0.0.1:9"),
 		"a plug-in that is not": {Kubeconfig: []byte(strings.Replace(string(kubeconfig("https://a")), "{token: sesame-open}", "{auth-provider: {name: oidc}}", 1)), Path: "bad"},
 		"a CA that is none":     {Kubeconfig: []byte(strings.Replace(string(kubeconfig("https://a")), "cluster: {server", "cluster: {certificate-authority-data: c2VzYW1lLW9wZW4=, server", 1)), Path: "bad"},
 		"a CA that is not there": {
@@ -177,6 +188,17 @@ func TestOpen(t *testing.T) {
 		assert.NotContains(t, err.Error(), "sesame", name)
 		assert.NotContains(t, err.Error(), "\n", name)
 	}
+}
+
+// TestPlugInFails: that the API server could not be reached would send people
+// to look in the wrong place.
+func TestPlugInFails(t *testing.T) {
+	exec := `{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: "false"}}`
+	c, err := Open(Options{Kubeconfig: []byte(strings.Replace(string(kubeconfig("https://127.0.0.1:1")), "{token: sesame-open}", exec, 1))})
+	require.NoError(t, err)
+	_, err = List[Secret](t.Context(), c, Secrets, "", ListOptions{})
+	assert.Equal(t, Unauthorized, KindOf(err), err)
+	assert.ErrorContains(t, err, "getting credentials")
 }
 
 // FuzzItems: whatever a server answers, reading it ends, and hands out nothing

@@ -124,14 +124,32 @@ func configError(o Options, err error) error {
 }
 
 // oneLine is the beginning of an error: that of the decoder lists all that it
-// has tried.
+// has tried. Some repeat a URL, in which a proxy's password may stand.
 func oneLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
+	line = withoutPasswords(line)
 	const most = 300
 	if len(line) > most {
 		line = line[:most] + "…"
 	}
 	return line
+}
+
+// withoutPasswords hides what stands before the host of URLs, also of those that
+// do not parse: a password with a slash is why.
+func withoutPasswords(text string) string {
+	before, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return text
+	}
+	address, after := rest, ""
+	if i := strings.IndexByte(rest, '"'); i >= 0 {
+		address, after = rest[:i], rest[i:]
+	}
+	if i := strings.LastIndexByte(address, '@'); i >= 0 {
+		address = "…" + address[i:]
+	}
+	return before + "://" + address + withoutPasswords(after)
 }
 
 // explain gives err its kind. A context that ended is told as such.
@@ -167,6 +185,8 @@ func (e *Error) connection(err error) {
 	_, isHost := errors.AsType[x509.HostnameError](err)
 	network, isNetwork := errors.AsType[net.Error](err)
 	switch {
+	case strings.HasPrefix(e.Detail, "getting credentials: "): // of a plug-in that failed
+		e.Kind = Unauthorized
 	case isVerify || isAuthority || isHost:
 		e.Kind = Untrusted
 	case isSyntax && syntax.Error() != "unexpected end of JSON input" || isType || errors.Is(err, errNoAnswer):

@@ -90,21 +90,7 @@ func (p *preflight) secretContent(s cluster.Secret, fix string) Check {
 	for i := range units {
 		units[i].Hosts = append(units[i].Hosts, p.hosts()...)
 	}
-	var wrong, doubtful []Fault
-	for _, f := range p.Lint(units) {
-		if f.Error {
-			wrong = append(wrong, f)
-		} else {
-			doubtful = append(doubtful, f)
-		}
-	}
-	switch {
-	case len(wrong) > 0:
-		c := faults(Fail, wrong)
-		c.Message = where + ": " + c.Message
-		return c
-	case len(doubtful) > 0:
-		c := faults(Warn, doubtful)
+	if c, clean := p.lint(units); !clean {
 		c.Message = where + ": " + c.Message
 		return c
 	}

@@ -188,10 +188,11 @@ func (p *preflight) unseen(what string, errs ...error) Check {
 // is reports whether an error of the cluster is of a kind.
 func is(err error, kind cluster.Kind) bool { return err != nil && cluster.KindOf(err) == kind }
 
-// values is what lint says about the file.
-func (p *preflight) values() Check {
+// lint is the check that the worst of lint's findings make; clean when it finds
+// nothing.
+func (p *preflight) lint(units []k8ssecret.Unit) (c Check, clean bool) {
 	var wrong, doubtful []Fault
-	for _, f := range p.Lint([]k8ssecret.Unit{p.plan.Unit}) {
+	for _, f := range p.Lint(units) {
 		if f.Error {
 			wrong = append(wrong, f)
 		} else {
@@ -200,10 +201,19 @@ func (p *preflight) values() Check {
 	}
 	switch {
 	case len(wrong) > 0:
-		return faults(Fail, wrong)
+		return faults(Fail, wrong), false
 	case len(doubtful) > 0:
-		return faults(Warn, doubtful)
-	case p.plan.HTTP:
+		return faults(Warn, doubtful), false
+	}
+	return Check{}, true
+}
+
+// values is what lint says about the file.
+func (p *preflight) values() Check {
+	if c, clean := p.lint([]k8ssecret.Unit{p.plan.Unit}); !clean {
+		return c
+	}
+	if p.plan.HTTP {
 		return warned("use one of the modes with a certificate: crpki values --help", "plain HTTP: whoever is on the network reads what is pulled, and can change it")
 	}
 	return passed("lint finds nothing wrong")
