@@ -95,7 +95,7 @@ var marks = []mark{
 		"HTTP request sent, awaiting response", "certificate's owner does not match",
 	}},
 	{"openssl", []string{
-		"verify error:num=", "Verify return code:", "depth lookup:", "verification failed", "s_client", "BIO_connect",
+		"verify error:num=", "Verify return code:", "depth lookup:", "s_client", "BIO_connect",
 		"connect:errno=", "Verification error:", "BIO_lookup_ex",
 	}},
 	{"gnutls", []string{

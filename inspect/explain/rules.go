@@ -14,7 +14,7 @@ var rules = []rule{
 	// What is not the network's fault, but would look like it.
 	{"runtime_down", Other, sure, nil, []string{
 		"Cannot connect to the Docker daemon", "failed to connect to the docker API", "error during connect:", "open //./pipe/docker",
-		"dial unix", "transport: Error while dialing: dial unix", "connect: no such file or directory", "validate service connection",
+		"dial unix", "transport: Error while dialing: dial unix", "connect: no such file or directory", ".sock: connect: connection refused", "validate service connection",
 		"unknown service runtime.v1", "unknown service containerd.services", "container runtime is down",
 		"container runtime is not running", "permission denied while trying to connect to the docker",
 	}},
