@@ -395,6 +395,25 @@ func (f *findings) image(clean []byte) string {
 			return name
 		}
 	}
+	return bareImage(clean)
+}
+
+// bareImage finds HOST/NAME:TAG that stands before a colon, as in
+// "reg.example.com/app:1: not found", without words that announce it.
+func bareImage(clean []byte) string {
+	for word := range bytes.FieldsSeq(clean) {
+		text, colon := bytes.CutSuffix(word, []byte(":"))
+		if !colon || bytes.IndexByte(text, '/') < 1 || bytes.Contains(text, []byte("..")) {
+			continue
+		}
+		name := imageAt(text, false)
+		host, path, _ := strings.Cut(name, "/")
+		path, _, tagged := strings.Cut(path, ":")
+		file := strings.Contains(path, ".") // x/y.go:12: is a place in a program
+		if len(name) == len(text) && strings.Contains(host, ".") && tagged && !file && !slices.Contains(pointers, host) {
+			return name
+		}
+	}
 	return ""
 }
 
