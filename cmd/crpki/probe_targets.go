@@ -17,7 +17,7 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 	add := func(text, where string) error {
 		more, err := probe.ParseTargets(text, maxTargets-len(targets))
 		if err != nil {
-			return withHint(usageErrorf("%s %q: %w", where, text, err), "crpki probe --help shows what a target can be")
+			return withHint(usageErrorf("%s %q: %w", where, withoutPassword(text), err), "crpki probe --help shows what a target can be")
 		}
 		if len(more) > 1 {
 			e.notef("%s: %s", text, count(len(more), "target"))
@@ -55,6 +55,19 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 	return e.connectElsewhere(c, targets)
 }
 
+// withoutPassword leaves out what stands before the @ in a host with credentials,
+// which is no target.
+func withoutPassword(text string) string {
+	from := 0
+	if at := strings.Index(text, "://"); at >= 0 {
+		from = at + len("://")
+	}
+	if at := strings.LastIndexByte(text, '@'); at > from && strings.IndexByte(text[from:at], ':') >= 0 && !strings.Contains(text[from:at], "/") {
+		return text[:from] + "…" + text[at:]
+	}
+	return text
+}
+
 // withoutComment takes off what follows a # at the beginning or behind a blank.
 func withoutComment(line string) string {
 	for i := range len(line) {
@@ -71,7 +84,7 @@ func (e *env) connectElsewhere(c *cli.Context, targets []probe.Target) ([]probe.
 	if to := c.String("connect-to"); to != "" {
 		other, err := probe.ParseTarget(to)
 		if err != nil {
-			return nil, usageErrorf("--connect-to %q: %w", to, err)
+			return nil, usageErrorf("--connect-to %q: %w", withoutPassword(to), err)
 		}
 		for i := range targets {
 			targets[i].Connect = other.Address()

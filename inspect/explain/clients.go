@@ -28,7 +28,7 @@ var marks = []mark{
 		"Not continuing with pull after error", "Attempting next endpoint for pull after error", "Head * denied: requested access",
 		"pull access denied for * repository does not exist or may require 'docker login'", "server error - Get",
 		"/etc/docker/certs.d", "docker daemon", "no matching manifest for * in the manifest list entries",
-		"Cannot connect to the Docker", "docker login", "Docker Desktop", "failed to register layer",
+		"Cannot connect to the Docker", "docker login", "Docker Desktop", "trying to pull repository", "failed to register layer",
 	}},
 	{"nerdctl", []string{"nerdctl pull", "nerdctl:", "failed to resolve reference * error=", "hosts_dir"}},
 	{"ctr", []string{"ctr: "}},
@@ -95,7 +95,7 @@ var marks = []mark{
 		"HTTP request sent, awaiting response", "certificate's owner does not match",
 	}},
 	{"openssl", []string{
-		"verify error:num=", "Verify return code:", "depth lookup:", "verification failed", "s_client", "BIO_connect",
+		"verify error:num=", "Verify return code:", "depth lookup:", "s_client", "BIO_connect",
 		"connect:errno=", "Verification error:", "BIO_lookup_ex",
 	}},
 	{"gnutls", []string{
@@ -110,7 +110,7 @@ var marks = []mark{
 	}},
 	{"java", []string{
 		"PKIX path", "sun.security", "javax.net.ssl", "java.net.", "java.security", "Caused by: ", "org.apache.http", "okhttp",
-		"SSLHandshakeException", "jib", "java.io.",
+		"SSLHandshakeException", "jib", "java.io.", "io.netty.",
 	}},
 	{"node", []string{
 		"SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -134,6 +134,7 @@ var marks = []mark{
 	}},
 	{"haproxy", []string{"haproxy[", "Layer4 ", "Layer6 ", "Layer7 ", "SSL handshake failure"}},
 	{"nginx", []string{
+		"while reading client request headers",
 		"while SSL handshaking", "upstream SSL certificate", "while connecting to upstream",
 		"while reading response header from upstream", "host not found in upstream", "nginx[",
 	}},

@@ -169,6 +169,8 @@ type matcher struct {
 	phrases []phrase
 	// by gives the phrases that a word of the automaton anchors.
 	by [][]int
+	// ends gives where phrases begin and end, for texts that were cut.
+	ends func() *phraseEnds
 }
 
 var tables = sync.OnceValue(newMatcher)
@@ -217,6 +219,7 @@ func newMatcher() *matcher {
 		add(intro.words, ofIntro, i)
 	}
 	m.automaton = newAutomaton(words, hot)
+	m.ends = sync.OnceValue(func() *phraseEnds { return newPhraseEnds(m.phrases) })
 	return m
 }
 
@@ -471,43 +474,24 @@ func (m *matcher) cut(clean []byte, context bool, e *Explanation) (ruleHit, bool
 	}
 	var best ruleHit
 	var causes []Cause
-	for i := range m.phrases {
-		p := &m.phrases[i]
-		if p.kind != ofRule || rules[p.of].strength == weak {
-			continue
+	for _, c := range m.ends().cuts(m.phrases, tail, head, minTail, minHead) {
+		n, at, of := c.to-c.from, c.span, m.phrases[c.phrase].of
+		if c.atHead {
+			at = span{offset + c.from, offset + c.to}
 		}
-		first, last := p.parts[0], p.parts[len(p.parts)-1]
-		n := 0
-		for k := min(len(first)-1, len(tail)); k >= minTail; k-- {
-			if string(tail[len(tail)-k:]) == first[:k] {
-				n = k
-				break
-			}
-		}
-		at := span{len(tail) - n, len(tail)}
-		if len(p.parts) == 1 {
-			for k := min(len(last)-1, len(head)); k >= minHead && k > n; k-- {
-				if string(head[:k]) == last[len(last)-k:] {
-					n, at = k, span{offset, offset + k}
-					break
-				}
-			}
-		}
-		if n == 0 || n < best.length {
+		if n < best.length {
 			continue
 		}
 		if n > best.length {
-			best, causes = ruleHit{p.of, span{int(s.at[at.from]), int(s.at[at.to-1]) + 1}, n}, nil
+			best, causes = ruleHit{of, span{int(s.at[at.from]), int(s.at[at.to-1]) + 1}, n}, nil
 		}
-		r := rules[p.of]
+		r := rules[of]
 		for _, c := range append([]Cause{r.cause}, r.or...) {
 			if !slices.Contains(causes, c) {
 				causes = append(causes, c)
 			}
 		}
-		if p.of < best.rule {
-			best.rule = p.of
-		}
+		best.rule = min(best.rule, of)
 	}
 	if best.length == 0 || !context && best.length < minUnmarked {
 		return ruleHit{}, false
@@ -578,6 +562,8 @@ func (e *Explanation) refine(clean []byte) {
 		e.doubt(NotYetValid) // Go says the same of both, but for the times
 	case e.Detail == "unknown_authority" && bytes.Contains(clean, []byte("authority (")):
 		e.doubt(SHA1) // Go's reason is in brackets, and this one was not understood
+	case e.Detail == "unknown_authority" && bytes.Contains(clean, []byte("certificate is NOT trusted")) && !bytes.Contains(clean, []byte("issuer")):
+		e.doubt(Expired, NotYetValid, HostnameMismatch) // GnuTLS says so before it says why
 	case (e.Detail == "refused" || e.Detail == "timeout") && bytes.Contains(clean, []byte("dial tcp")) && !bytes.Contains(clean, []byte("://")) && e.Image == "":
 		e.doubt(Proxy) // who was dialled for whom is not told
 	}

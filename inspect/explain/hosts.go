@@ -104,6 +104,20 @@ var naming = []struct {
 	{"dial tcp ", ""},
 	{"dial udp ", ""},
 	{"No such host is known. (", ""},
+	{"Name or service not known (", ""},
+	{"Resource temporarily unavailable (", ""},
+	{"actively refused it. (", ""},
+	{"failed to respond. (", ""},
+	{"Connection timed out (", ""},
+	{"read tcp *->", ""},
+	{"write tcp *->", ""},
+	{"certificate is valid for *, not ", ""},
+	{"login server ", ""},
+	{"certificate didn't match: <", ""},
+	{"Connection refused: ", ""},
+	{"connection timed out: ", ""},
+	{"-connect ", ""},
+	{"registry=", ""},
 	{"connect to ", ""},
 	{"hostname ", ""},
 	{"login attempt to ", ""},
@@ -272,8 +286,17 @@ func portAt(text []byte) (string, int) {
 	return string(text[:end]), end
 }
 
-// portWords reads a port as curl and urllib3 print it: ", port=443", " port 443".
+// portWords reads a port as curl and urllib3 print it, ", port=443", " port 443",
+// and as Java does, behind the address: "/10.0.0.1:443".
 func portWords(text []byte) string {
+	if len(text) > 0 && text[0] == '/' {
+		if address, end := hostAt(text, 1); isIP(hostOnly(address)) && text[end-1] != ']' {
+			if _, port, ok := strings.Cut(address, ":"); ok && port != "443" {
+				return ":" + port
+			}
+		}
+		return ""
+	}
 	for _, words := range []string{", port=", "', port=", `", port=`, " port ", ", port "} {
 		if rest, ok := bytes.CutPrefix(text, []byte(words)); ok {
 			end := 0
@@ -324,6 +347,13 @@ var intros = []struct {
 	{"failed to pull and unpack image ", true},
 	{"failed to resolve reference ", true},
 	{"failed to resolve image ", false},
+	{"failed to resolve image: ", true},
+	{"failed to get manifest ", false},
+	{"failed to push ", false},
+	{"failed to solve: ", false},
+	{"when pulling ", false},
+	{"Unauthorized for ", false},
+	{"manifest list entries: ", false},
 	{"failed to pull image ", true},
 	{"Unable to fetch image ", true},
 	{"Error pulling and saving image ", true},
@@ -333,6 +363,7 @@ var intros = []struct {
 	{"image pull failed for ", true},
 	{"failed to get sandbox image ", true},
 	{"failed to resolve source metadata for ", true},
+	{"trying to pull repository ", true},
 	{"Trying to pull ", true},
 	{"docker://", true},
 	{"reading manifest * in ", true},
@@ -364,6 +395,25 @@ func (f *findings) image(clean []byte) string {
 			return name
 		}
 	}
+	return bareImage(clean)
+}
+
+// bareImage finds HOST/NAME:TAG that stands before a colon, as in
+// "reg.example.com/app:1: not found", without words that announce it.
+func bareImage(clean []byte) string {
+	for word := range bytes.FieldsSeq(clean) {
+		text, colon := bytes.CutSuffix(word, []byte(":"))
+		if !colon || bytes.IndexByte(text, '/') < 1 || bytes.Contains(text, []byte("..")) {
+			continue
+		}
+		name := imageAt(text, false)
+		host, path, _ := strings.Cut(name, "/")
+		path, _, tagged := strings.Cut(path, ":")
+		file := strings.Contains(path, ".") // x/y.go:12: is a place in a program
+		if len(name) == len(text) && strings.Contains(host, ".") && tagged && !file && !slices.Contains(pointers, host) {
+			return name
+		}
+	}
 	return ""
 }
 
@@ -378,13 +428,22 @@ func imageAt(text []byte, sure bool) string {
 	}
 	// In "image localhost:5000/app:1: error" the last colon is none of the name.
 	name := strings.TrimRight(string(text[:end]), ".:/-[]")
-	if len(name) < 2 || len(name) > 400 || strings.Contains(name, "://") || name[0] == '/' || name[0] == ':' {
+	if len(name) < 2 || len(name) > 400 || isPlatform(name) || strings.Contains(name, "://") || name[0] == '/' || name[0] == ':' {
 		return ""
 	}
 	if sure || strings.ContainsAny(name, "/@:") {
 		return name
 	}
 	return ""
+}
+
+// isPlatform is true for "linux/arm64/v8", which stands where an image does:
+// "no matching manifest for linux/arm64/v8".
+func isPlatform(name string) bool {
+	os, arch, _ := strings.Cut(name, "/")
+	return (os == "linux" || os == "windows") && slices.ContainsFunc([]string{"amd64", "arm", "386", "ppc64", "s390x", "riscv64", "mips"}, func(prefix string) bool {
+		return strings.HasPrefix(arch, prefix)
+	})
 }
 
 // RegistryOf is the registry in an image's name, as Docker reads it.
@@ -432,7 +491,24 @@ func (e *Explanation) locate(clean []byte, refs []reference, at span) {
 		}
 		return
 	}
-	e.Host, e.Role = best.host, roleOf(*best, clean, e.Image)
+	e.Host, e.Role = best.withPort(own, refs), roleOf(*best, clean, e.Image)
+}
+
+// withPort is the host with the port that the message gives it elsewhere, where
+// the words that name it have none: those of x509, and of a name's lookup.
+func (r *reference) withPort(own string, refs []reference) string {
+	if r.kind == asked || hostOnly(r.host) != r.host {
+		return r.host
+	}
+	for i := range refs {
+		if other := refs[i].host; other != r.host && hostOnly(other) == r.host && refs[i].role == r.role {
+			return other
+		}
+	}
+	if hostOnly(own) == r.host {
+		return own
+	}
+	return r.host
 }
 
 // lookedUp is the name nearest before the failure that words name.

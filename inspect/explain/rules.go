@@ -14,7 +14,7 @@ var rules = []rule{
 	// What is not the network's fault, but would look like it.
 	{"runtime_down", Other, sure, nil, []string{
 		"Cannot connect to the Docker daemon", "failed to connect to the docker API", "error during connect:", "open //./pipe/docker",
-		"dial unix", "transport: Error while dialing: dial unix", "connect: no such file or directory", "validate service connection",
+		"dial unix", "transport: Error while dialing: dial unix", "connect: no such file or directory", ".sock: connect: connection refused", "validate service connection",
 		"unknown service runtime.v1", "unknown service containerd.services", "container runtime is down",
 		"container runtime is not running", "permission denied while trying to connect to the docker",
 	}},
@@ -34,7 +34,6 @@ var rules = []rule{
 	}},
 	{"chart_not_found", Other, sure, []Cause{NotFound}, []string{
 		"failed in download the chart", "failed to download the chart", "chart path not found",
-		"looks like * is not a valid chart repository",
 	}},
 	{"already_activated", Other, sure, nil, []string{
 		"ALREADY_ACTIVATED", "already activated by another instance", "connected registry * is already activated",
@@ -114,7 +113,7 @@ var rules = []rule{
 		"insecure algorithm MD5", "insecure algorithm MD2-RSA", "insecure algorithm DSA-SHA1", "signature digest algorithm too weak",
 		"ca md too weak", "ee md too weak", "CA_MD_TOO_WEAK", "EE_MD_TOO_WEAK", "signature algorithm: SHA1withRSA",
 		"signature algorithm: MD5withRSA", "signature algorithm: SHA1withECDSA", "chain uses insecure algorithm",
-		"insecure signature algorithm", "UnsupportedSignatureAlgorithm", "SEC_ERROR_CERT_SIGNATURE_ALGORITHM_DISABLED",
+		"insecure signature algorithm", "UnsupportedSignatureAlgorithm", "UnsupportedSignatureAlgorithmContext", "SEC_ERROR_CERT_SIGNATURE_ALGORITHM_DISABLED",
 		"Certificates do not conform to algorithm constraints", "does not conform to algorithm constraints",
 		"signed using an insecure algorithm", "signed using a signature algorithm that was disabled", "SHA-1 signature",
 		"weak signature algorithm", "HasWeakSignature", "ERR_CERT_WEAK_SIGNATURE_ALGORITHM",
@@ -129,7 +128,7 @@ var rules = []rule{
 	}},
 	{"wrong_usage", EKU, sure, nil, []string{
 		"incompatible key usage", "unsupported certificate purpose", "unsuitable certificate purpose",
-		"use for TLS server authentication", "InvalidPurpose", "RequiredEkuNotFound", "Certificate type not approved for application",
+		"use for TLS server authentication", "InvalidPurpose", "InvalidPurposeContext", "RequiredEkuNotFound", "Certificate type not approved for application",
 		"SEC_ERROR_INADEQUATE_CERT_TYPE", "SEC_ERROR_INADEQUATE_KEY_USAGE", "certificate is not valid for the requested usage",
 		"NotValidForUsage", "CERT_E_WRONG_USAGE", "INVALID_PURPOSE", "certificate is not allowed for server",
 		"certificate cannot be used for this purpose", "key usage does not permit", "KeyUsage does not allow", "wrong key usage",
@@ -151,7 +150,7 @@ var rules = []rule{
 	}},
 	{"clock_or_dates", NotYetValid, sure, nil, []string{
 		"has expired or is not yet valid: current time * is before", "current time * is before 2", "certificate is not yet valid",
-		"CertificateNotYetValidException", "NotValidYet", "CertNotYetValid", "CertNotValidYet", "not yet valid certificate",
+		"CertificateNotYetValidException", "NotValidYet", "NotValidYetContext", "CertNotYetValid", "CertNotValidYet", "not yet valid certificate",
 		"is not yet activated", "Issued certificate not yet valid", "CERT_NOT_YET_VALID", "certificate not valid yet",
 		"not valid before", "not yet activated", "peer's certificate is not yet valid", "certificate is not valid until",
 		"is not activated yet",
@@ -160,7 +159,7 @@ var rules = []rule{
 		"has expired or is not yet valid: current time * is after", "current time * is after 2", "current time * is after 1",
 		"Certificate has expired (", "CERT_HAS_EXPIRED", "CertificateExpiredException", "SEC_ERROR_EXPIRED_CERTIFICATE",
 		"SEC_E_CERT_EXPIRED", "chain uses expired certificate", "Issued certificate has expired", "invalid peer certificate: Expired",
-		"CertExpired", "InvalidCertificate(Expired", "Peer's Certificate has expired", "certificate is expired",
+		"CertExpired", "InvalidCertificate(Expired", "InvalidCertificate(ExpiredContext", "Peer's Certificate has expired", "certificate is expired",
 		"received certificate has expired", "ssl certificate has expired", "certificate expired: verification time",
 		"certificate expired", "uses an expired", "expired certificate chain", "the certificate expired", "signed using an expired",
 	}},
@@ -184,17 +183,17 @@ var rules = []rule{
 		"certificate is valid for * not ", "certificate is valid for * names, but none matched",
 		"certificate is valid for * IP SANs, but none matched", "is not valid for any names",
 		"certificate is not valid for requested host", "certificate is not valid for name", "certificate not valid for name",
-		"NotValidForName", "CertNotValidForName", "Hostname mismatch", "IP address mismatch",
+		"NotValidForName", "NotValidForNameContext", "CertNotValidForName", "Hostname mismatch", "IP address mismatch",
 		"no alternative certificate subject name matches", "does not match target host name", "doesn't match requested host name",
 		"certificate subject alternative name matches", "no certificate subject alternative name matches",
-		"does not match the expected", "certificate name does not match", "subject name does not match",
+		"certificate * does not match the expected host", "certificate name does not match", "subject name does not match",
 		"target principal name is incorrect", "SEC_E_WRONG_PRINCIPAL", "RemoteCertificateNameMismatch",
 		"does not match certificate's altnames", "ERR_TLS_CERT_ALTNAME_INVALID", "No subject alternative DNS name matching",
 		"No name matching * found", "doesn't match either of", "doesn't match 'u", "hostname * doesn't match",
 		"ERR_CERT_COMMON_NAME_INVALID", "does not match any of the subject alternative names",
 		"upstream SSL certificate does not match", "certificate name mismatch", "errSSLHostNameMismatch", "CertificateError: hostname",
 		"verify SAN list", "verify cert failed: verify SAN", "not match subject alt names", "is not valid for requested domain",
-		"unable to match", "host name verification failed", "hostname * not verified", "Hostname was not verified",
+		"hostname in certificate didn't match", "host name verification failed", "hostname * not verified", "Hostname was not verified",
 		"SSLPeerUnverifiedException", "Unable to communicate securely with peer: requested domain name does not match",
 		"requested domain name does not match", "no matching subject alternative name", "owner's hostname does not match",
 		"does not match hostname", "certificate common name * doesn't match", "certificate name does not match input",
@@ -274,6 +273,9 @@ var rules = []rule{
 	}},
 
 	// TLS: the handshake.
+	{"wants_https", HTTPSOnHTTP, likely, []Cause{Other}, []string{
+		"TLS handshake error from * first record does not look like a TLS handshake", // a server's log
+	}},
 	{"speaks_http", HTTPOnHTTPS, sure, nil, []string{
 		"server gave HTTP response to HTTPS client", "oversized record received with length 20527",
 		"Unrecognized SSL message, plaintext connection", "looks like HTTP", "answered in plain HTTP",
@@ -296,7 +298,7 @@ var rules = []rule{
 		`malformed HTTP version "\x15\x03`, "SSL routines::http request", "SSL routines:SSL23_GET_CLIENT_HELLO:http request",
 		"routines:http request", "SSL routines:ssl3_get_record:http request", "HTTP_REQUEST", `Illegal status line: \x15`,
 		"sent an HTTP request to an HTTPS server", "requires HTTPS", "SSL required", "invalid HTTP version parsed",
-		"400 The plain HTTP request",
+		"400 The plain HTTP request", "client sent plain HTTP request to HTTPS port",
 	}},
 	{"wants_https", HTTPSOnHTTP, likely, []Cause{Other}, []string{
 		"Received HTTP/0.9 when not allowed", "Parse Error: Expected HTTP/", "HPE_INVALID_CONSTANT", "HTTP/0.9 not supported",
@@ -375,9 +377,12 @@ var rules = []rule{
 		"exceeded * pull limit",
 	}},
 	{"no_credentials", Auth, sure, nil, []string{
-		"no basic auth credentials", "basic credential not found", "no credentials", "authorization failed: no basic",
+		"no basic auth credentials", "basic credential not found", "authorization failed: no basic",
 		"anonymous access is not allowed", "no auth credentials", "no credentials found", "not logged in", "you must be logged in",
 		"login required", "please login", "must be authenticated",
+	}},
+	{"unauthorized", Auth, likely, []Cause{Forbidden, NotFound}, []string{
+		"unauthorized: access to the requested resource is not authorized", // Quay, to whom has not logged in
 	}},
 	{"scope_or_missing", Forbidden, likely, []Cause{Auth, NotFound}, []string{
 		"pull access denied", "requested access to the resource is denied", "repository does not exist or may require",
@@ -398,11 +403,11 @@ var rules = []rule{
 		"unauthorized to access repository", "unauthorized: ", "code=UNAUTHORIZED", "code:UNAUTHORIZED", "authentication required",
 		"authorization required", "status code 401", "statuscode: 401", "http 401", "status: 401", "http code 401", "code 401",
 		"status 401", "returned error: 401", "ERROR 401", "invalid username/password", "incorrect username or password",
-		"invalid username or password", "bad username or password", "username or password is incorrect", "invalid credentials",
-		"authentication failed", "Authentication failure", "authentication is required", "unable to retrieve auth token",
-		"token has expired", "authorization token has expired", "token is expired", "invalid token", "AADSTS",
-		"login attempt to * failed", "basic auth failed", "Username/Password Authentication Failed", "wrong username or password",
-		"credentials are invalid", "bad credentials", "failed to authorize: failed to fetch * 401", "error parsing HTTP 401",
+
+		"unable to retrieve auth token",
+		"authorization token has expired", "AADSTS",
+		"basic auth failed", "Username/Password Authentication Failed",
+		"failed to authorize: failed to fetch * 401", "error parsing HTTP 401",
 		"responded 401", "response 401", "401 status code", "refusing to create empty basic auth", "access token expired",
 		"unauthenticated:", "code = Unauthenticated", "no token in response", "failed to fetch oauth token: unexpected status * 400",
 		"authorization failed", "unauthorized",
@@ -413,7 +418,7 @@ var rules = []rule{
 		"exec format error", "no match for platform", "no matching platform", "choosing image instance",
 		"does not provide the specified platform", "cannot be used on this platform", "operating system is not supported",
 		"no matching manifest", "image operating system * cannot be used", "platform * not found in manifest",
-		"does not match the expected platform", "image with reference * was found but does not match",
+		"does not match the expected platform", "does not match the detected host platform", "image with reference * was found but does not match",
 	}},
 	{"invalid_name", Other, sure, nil, []string{
 		"InvalidImageName", "invalid reference format", "couldn't parse image", "repository name must be lowercase",
@@ -438,7 +443,7 @@ var rules = []rule{
 	}},
 	{"corrupt_blob", Other, sure, nil, []string{
 		"failed size validation", "filesystem layer verification failed", "digest mismatch", "unexpected digest",
-		"does not match expected digest", "does not match expected sha256", "verification failed for digest",
+		"does not match expected digest", "does not match the expected digest", "does not match expected sha256", "verification failed for digest",
 		"unexpected commit digest", "unexpected commit size", "Digest did not match", "invalid checksum", "checksum mismatch",
 		"gzip: invalid header", "archive/tar: invalid tar header", "layer * corrupt", "blob * mismatch", "hash mismatch",
 		"short read: expected",
@@ -458,7 +463,7 @@ var rules = []rule{
 		"code = NotFound", "RepositoryNotFoundException", "ImageNotFoundException", "requested image not found", "No such image",
 		"error parsing HTTP 404", "Not Found: manifest", "failed to resolve reference * : not found", "on source: * : not found",
 		"failed to resolve image * : not found", "responded 404", "response 404", "artifact * not found",
-		"tag was deleted or has expired", "Tag * was deleted", "no such manifest", "failed to resolve * not found",
+		"unable to locate any tags in provided repository", "Tag * not found in repository", "tag was deleted or has expired", "Tag * was deleted", "no such manifest", "failed to resolve * not found",
 		"project * not found", "could not find image", "unable to find image * in the registry", "manifest not found",
 		"manifest invalid", "no resolve hosts: not found", "content at * not found",
 	}},
@@ -468,7 +473,7 @@ var rules = []rule{
 		"service unavailable", "http 500", "http 502", "http 503", "status: 500", "status: 502", "status: 503", "statuscode: 500",
 		"statuscode: 502", "statuscode: 503", "http code 500", "http code 502", "http code 503", "status 500", "status 502",
 		"status 503", "ERROR 500", "ERROR 502", "ERROR 503", "returned error: 500", "returned error: 502", "returned error: 503",
-		"upstream connect error", "no healthy upstream", "no live upstreams", "DRAINING",
+		"no healthy upstream", "no live upstreams", "DRAINING",
 		"no server is available to handle this request", "site is in maintenance",
 	}},
 	{"not_a_registry", Other, sure, nil, []string{
@@ -526,7 +531,7 @@ var rules = []rule{
 		"Failed to connect to private registry with given configuration", "Failed to pass private registry addition prechecks",
 	}},
 	{"refused", Refused, likely, []Cause{Timeout, Other}, []string{
-		"Couldn't connect to server", "curl: (7)", "Failed to connect to", "Could not connect to server",
+		"Couldn't connect to server", "curl: (7)", "Could not connect to server",
 		"Unable to connect to the remote server",
 	}},
 	{"redirects", Other, sure, nil, []string{
@@ -538,11 +543,20 @@ var rules = []rule{
 		"context canceled", "code = Canceled", "operation was canceled", "pull cancelled", "pull canceled",
 	}},
 
+	{"unauthorized", Auth, likely, []Cause{Other}, []string{"login attempt to * failed"}},
+
 	// What says only that something is wrong.
+	{"chart_not_found", Other, weak, []Cause{NotFound}, []string{"looks like * is not a valid chart repository"}},
 	{"denied", Forbidden, weak, []Cause{Auth, NotFound}, []string{
 		": denied", "access denied", "permission denied", "forbidden",
 	}},
 	{"not_found", NotFound, weak, []Cause{Other}, []string{": not found", "not found", "does not exist"}},
+	{"refused", Refused, weak, []Cause{Timeout, Other}, []string{"Failed to connect to"}},
+	{"unauthorized", Auth, weak, nil, []string{
+		"invalid credentials", "authentication failed", "Authentication failure", "invalid token", "token is expired",
+		"token has expired", "bad credentials", "credentials are invalid", "invalid username or password",
+		"bad username or password", "username or password is incorrect", "wrong username or password", "authentication is required",
+	}},
 	{"verify_failed", UnknownAuthority, weak, []Cause{Expired, HostnameMismatch, NoIPSAN, Other}, []string{
 		"certificate verify failed", "CERTIFICATE_VERIFY_FAILED", "failed to verify certificate", "SSL certificate problem",
 		"server certificate verification failed", "SSL certificate verification failed", "RemoteCertificateChainErrors",
@@ -557,7 +571,7 @@ var rules = []rule{
 		"error:0A00", "error:1408", "error:1409", "error:14077", "SSL: error", "remote error: tls", "SSLError", "SSL_connect",
 		"Unable to establish SSL connection", "gnutls_handshake() failed", "TLS connect error", "failed to perform handshake",
 	}},
-	{"server_error", Other, weak, nil, []string{"because the registry is unavailable"}},
+	{"server_error", Other, weak, nil, []string{"because the registry is unavailable", "upstream connect error"}},
 	{"http_status", Other, weak, nil, []string{
 		"400 Bad Request", "unexpected status", "unexpected status code", "bad response code", "StatusCode: 4", "StatusCode: 5",
 		"http status code", "The requested URL returned error",

@@ -179,12 +179,22 @@ func (o Options) leadsHere(ctx context.Context, host string) bool {
 	return err == nil && slices.ContainsFunc(addrs, o.forbids)
 }
 
-// dialProxy connects through a proxy. Its errors name its host, not its
-// credentials.
+// proxyError is why a proxy is no way to a server: not the server's fault. It
+// names the proxy's host, not its credentials.
+type proxyError struct {
+	host string
+	err  error
+}
+
+func (e *proxyError) Error() string { return "through the proxy " + e.host + ": " + e.err.Error() }
+
+func (e *proxyError) Unwrap() error { return e.err }
+
+// dialProxy connects through a proxy.
 func (o Options) dialProxy(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
 	conn, err := o.dialThrough(ctx, through, address)
 	if err != nil {
-		return nil, fmt.Errorf("through the proxy %s: %w", through.Host, err)
+		return nil, &proxyError{through.Host, err}
 	}
 	return conn, nil
 }

@@ -89,6 +89,9 @@ func TestProxy(t *testing.T) {
 	}
 	tests := []struct{ shows, proxy, target, cause string }{
 		{"wrong password", "http://user:wrong@" + httpProxy(t), server, "it wants a login"},
+		{"nobody there", "http://user:sesame@127.0.0.1:1", server, "connection refused"},
+		{"no SOCKS proxy there", "socks5://user:sesame@127.0.0.1:1", server, "connection refused"},
+		{"whose name is none", "http://user:sesame@proxy.invalid:1", server, "lookup proxy.invalid"},
 		{"nobody behind it", "http://user:sesame@" + httpProxy(t), "127.0.0.1:1", `it answers "502 Bad Gateway"`},
 		{"no proxy", "http://user:sesame@" + listen(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-x\r\n\r\n") }), server, "it is no HTTP proxy"},
 		{"an answer without end", "http://" + listen(t, func(c net.Conn) {
@@ -107,6 +110,7 @@ func TestProxy(t *testing.T) {
 			r := look(t, tt.target, through(tt.proxy))
 			assert.Equal(t, Unreachable, r.Status)
 			assert.Contains(t, r.Cause, tt.cause)
+			assert.Contains(t, r.Verdict, "through the proxy", "the server is not to blame")
 			assert.NotContains(t, r.Cause+r.Verdict, "sesame")
 			assert.NotContains(t, r.Cause+r.Verdict, "wrong@")
 		})

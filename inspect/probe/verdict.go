@@ -104,7 +104,11 @@ func (r *Result) again() string {
 func (r *Result) unreachable(err error) {
 	r.Status = Unreachable
 	var dns *net.DNSError
+	var proxied *proxyError
 	switch {
+	case errors.As(err, &proxied) && !errors.Is(err, context.Canceled):
+		r.Verdict = "unreachable through the proxy " + printable(errors.New(proxied.host))
+		r.Cause = printable(err)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		r.Verdict = "unreachable: no such host"
 		r.Cause = "the name has no address here; kubelet and containerd ask the node's resolver, not the cluster's"
