@@ -65,10 +65,13 @@ func finish(t *testing.T, cmd *exec.Cmd) ended {
 	}
 	cmd.Stderr = &stderr
 	start := time.Now()
-	err := cmd.Run()
-	require.NotNil(t, cmd.ProcessState, "%v", err)
+	require.NoError(t, cmd.Start())
+	gone, peak := make(chan struct{}), make(chan int)
+	go func() { peak <- peakMemory(cmd.Process.Pid, gone) }()
+	_ = cmd.Wait() // its exit code is looked at by the caller
+	close(gone)
+	memory := int64(<-peak)
 	require.Less(t, time.Since(start), patience, "it hangs: %v", cmd.Args)
-	memory := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 // Linux counts in KiB
 	return ended{
 		code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String(),
 		elapsed: time.Since(start), cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), memory: memory,
