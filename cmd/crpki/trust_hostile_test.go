@@ -201,6 +201,35 @@ func TestTrustInstallsAtOnce(t *testing.T) {
 	}
 }
 
+// Registries that share a file come and go in any order: an uninstall leaves the
+// settings of the others, and none of its own.
+func TestTrustUninstallsInAnyOrder(t *testing.T) {
+	dir := goodFiles(t)
+	const file = "node/etc/rancher/k3s/registries.yaml"
+	for _, order := range []string{"abc", "acb", "bac", "bca", "cab", "cba"} {
+		t.Run(order, func(t *testing.T) {
+			path := filepath.Join(dir, file)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, []byte("mirrors: {}\n"), 0o644))
+			for _, r := range "abc" {
+				mustRun(t, dir, "trust", "install", "--ca", "certs/ca.crt", string(r)+".example:5000", "--root", "node", "--runtime", "k3s@v1.30.4+k3s1")
+			}
+			for i, r := range order {
+				mustRun(t, dir, "trust", "uninstall", string(r)+".example:5000", "--root", "node")
+				left, err := os.ReadFile(path)
+				require.NoError(t, err)
+				for j, other := range order {
+					names := []string{string(other) + ".example:5000", "crpki-" + string(other) + ".example"}
+					for _, name := range names {
+						assert.Equal(t, j > i, strings.Contains(string(left), name), "%s after %s was taken away:\n%s", name, string(r), left)
+					}
+				}
+			}
+			assert.NoDirExists(t, filepath.Join(dir, "node/var/lib/crpki"))
+		})
+	}
+}
+
 // Installs that are killed at any moment lose nothing: every file is the old
 // one or the new one, the next run goes on, and uninstall leaves what was there.
 func TestTrustInstallKill9(t *testing.T) {

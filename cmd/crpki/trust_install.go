@@ -383,6 +383,7 @@ func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change,
 	if err != nil {
 		return err
 	}
+	had := r
 	var files []pki.File
 	for _, ch := range changes {
 		host, err := n.place(ch.Path)
@@ -431,7 +432,12 @@ func (e *env) applyInstall(n *node, ref trust.Reference, changes []trust.Change,
 		return placeHint(err)
 	}
 	dropBackups(result)
-	if result, err = e.emit(files, emit.Options{Force: true, Now: e.now, Check: n.unchanged(names)}); err != nil {
+	result, err = e.emit(files, emit.Options{Force: true, Now: e.now, Check: n.unchanged(names)})
+	if errors.Is(err, errChangedMeanwhile) {
+		// What was noted is not done, and will be planned anew.
+		return errors.Join(err, n.writeRecord(e, had, host))
+	}
+	if err != nil {
 		return placeHint(err)
 	}
 	dropBackups(result)
@@ -647,7 +653,7 @@ func (n *node) changeOf(ch trust.Change, before []byte, created bool) nodeChange
 		}
 		return c
 	}
-	a, b := strings.SplitAfter(string(before), "\n"), strings.SplitAfter(string(ch.Data), "\n")
+	a, b := slices.Collect(strings.Lines(string(before))), slices.Collect(strings.Lines(string(ch.Data)))
 	first := 0
 	for first < len(a) && first < len(b) && a[first] == b[first] {
 		first++
@@ -674,13 +680,31 @@ func (c nodeChange) undo(now []byte) (was []byte, ok bool) {
 	if added != "" && strings.Count(text, added) == 1 {
 		return []byte(strings.Replace(text, added, removed, 1)), true
 	}
+	// Others have put theirs between the lines: those above stay with them.
+	if lines := slices.Collect(strings.Lines(added)); removed == "" {
+		for i := 1; i < len(lines) && strings.Contains(text, lines[i-1]); i++ {
+			if rest := strings.Join(lines[i:], ""); strings.Count(text, rest) == 1 {
+				return []byte(strings.Replace(text, rest, "", 1)), true
+			}
+		}
+	}
 	// A run that was killed had undone it already.
-	return now, c.Removed != "" && strings.Contains(text, c.Removed) || text == ""
+	return now, text == "" || c.Removed != "" && strings.Contains(text, c.Removed) && !strings.Contains(text, longestLine(added))
+}
+
+// longestLine is the one that is least likely to stand elsewhere.
+func longestLine(s string) (longest string) {
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); len(line) > len(longest) {
+			longest = line
+		}
+	}
+	return longest
 }
 
 // trimLines takes lines off the beginning and the end.
 func trimLines(s string, before, after int) string {
-	lines := strings.SplitAfter(s, "\n")
+	lines := slices.Collect(strings.Lines(s))
 	if before+after >= len(lines) {
 		return ""
 	}
@@ -997,8 +1021,14 @@ func (u *undoing) dropRecord(e *env, r record, recordName string) error {
 	if err != nil {
 		return err
 	}
-	if len(u.left) > 0 {
-		r.Changes = u.left
+	r.Changes = u.left
+	return u.writeRecord(e, r, host)
+}
+
+// writeRecord writes what is noted of a registry, and removes the file when that
+// is nothing.
+func (n *node) writeRecord(e *env, r record, host string) error {
+	if len(r.Changes) > 0 {
 		data, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return err
@@ -1011,7 +1041,7 @@ func (u *undoing) dropRecord(e *env, r record, recordName string) error {
 		return usageErrorf("remove %s: %w", host, pathCause(err))
 	}
 	for _, dir := range []string{recordDir, path.Dir(recordDir)} {
-		if host, err := u.place(dir); err == nil {
+		if host, err := n.place(dir); err == nil {
 			os.Remove(host)
 		}
 	}
