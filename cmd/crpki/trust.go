@@ -117,7 +117,12 @@ func runtimeNames() (names []string) {
 }
 
 // reference reads the argument REF.
-func (e *env) reference(text string) (trust.Reference, error) {
+func (e *env) reference(c *cli.Context) (trust.Reference, error) {
+	if c.NArg() == 0 {
+		command := "crpki trust " + c.Command.Name
+		return trust.Reference{}, withHint(usageErrorf("%s needs REF", command), command+" --help shows an example")
+	}
+	text := c.Args().First()
 	r, err := trust.ParseReference(text)
 	if err != nil {
 		return r, usageErrorf("%q: %w", text, err)
@@ -216,10 +221,7 @@ type checkedByOne struct {
 }
 
 func (e *env) trustCheck(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return withHint(usageErrorf("crpki trust check needs REF"), "crpki trust check --help shows an example")
-	}
-	ref, err := e.reference(c.Args().First())
+	ref, err := e.reference(c)
 	if err != nil {
 		return err
 	}

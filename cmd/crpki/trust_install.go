@@ -149,10 +149,7 @@ type installedFile struct {
 }
 
 func (e *env) trustInstall(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return withHint(usageErrorf("crpki trust install needs REF"), "crpki trust install --help shows an example")
-	}
-	ref, err := e.reference(c.Args().First())
+	ref, err := e.reference(c)
 	if err != nil {
 		return err
 	}
@@ -762,10 +759,7 @@ func hidePasswords(text string) string {
 }
 
 func (e *env) trustUninstall(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return withHint(usageErrorf("crpki trust uninstall needs REF"), "crpki trust uninstall --help shows an example")
-	}
-	ref, err := e.reference(c.Args().First())
+	ref, err := e.reference(c)
 	if err != nil {
 		return err
 	}

@@ -44,10 +44,7 @@ comment. The script does nothing on a second run.`,
 }
 
 func (e *env) trustRender(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return withHint(usageErrorf("crpki trust render needs REF"), "crpki trust render --help shows an example")
-	}
-	ref, err := e.reference(c.Args().First())
+	ref, err := e.reference(c)
 	if err != nil {
 		return err
 	}

@@ -65,10 +65,7 @@ type shownRoot struct {
 }
 
 func (e *env) trustShow(c *cli.Context) error {
-	if c.NArg() == 0 {
-		return withHint(usageErrorf("crpki trust show needs REF"), "crpki trust show --help shows an example")
-	}
-	ref, err := e.reference(c.Args().First())
+	ref, err := e.reference(c)
 	if err != nil {
 		return err
 	}
