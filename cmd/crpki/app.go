@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// commands lists the commands in the order in which help shows them. All that
+// commands are the commands in the order in which help shows them. All that
 // is said about a command comes from its definition, so each one gives
 //
 //   - Usage: one line, lower case, no full stop.
@@ -22,36 +22,67 @@ import (
 //     valid, Category where help should group them. The variable CRPKI_<FLAG>,
 //     help, man page, docs and completion follow by themselves. A flag that
 //     several commands have means the same in each.
-func commands(e *env) []*cli.Command {
-	return []*cli.Command{
-		genCommand(e),
-		csrCommand(e),
-		signCommand(e),
-		renewCommand(e),
-		bundleCommand(e),
-		p12Command(e),
-		inspectCommand(e),
-		lintCommand(e),
-		verifyCommand(e),
-		probeCommand(e),
-		trustCommand(e),
-		serveCommand(e),
-		secretCommand(e),
-		pullSecretCommand(e),
-		valuesCommand(e),
-		preflightCommand(e),
-		explainCommand(e),
-		triageCommand(e),
-		versionCommand(e),
-		completionCommand(e),
-		manCommand(e),
+//
+// Their names stand beside them, so that only the one that is asked for is built:
+// all of them together take longer than most take to run.
+func commands() []namedCommand {
+	return []namedCommand{
+		{"gen", genCommand},
+		{"csr", csrCommand},
+		{"sign", signCommand},
+		{"renew", renewCommand},
+		{"bundle", bundleCommand},
+		{"p12", p12Command},
+		{"inspect", inspectCommand},
+		{"lint", lintCommand},
+		{"verify", verifyCommand},
+		{"probe", probeCommand},
+		{"trust", trustCommand},
+		{"serve", serveCommand},
+		{"secret", secretCommand},
+		{"pull-secret", pullSecretCommand},
+		{"values", valuesCommand},
+		{"preflight", preflightCommand},
+		{"explain", explainCommand},
+		{"triage", triageCommand},
+		{"version", versionCommand},
+		{"completion", completionCommand},
+		{"man", manCommand},
 	}
+}
+
+type namedCommand struct {
+	name  string
+	build func(*env) *cli.Command
 }
 
 // newApp builds the tree of commands and flags. Everything that knows them
 // reads this tree: the parser of the command line (args.go), help, man pages,
 // docs and completions.
 func newApp(e *env) *cli.App {
+	var all []*cli.Command
+	for _, c := range commands() {
+		all = append(all, c.build(e))
+	}
+	return appOf(e, all...)
+}
+
+// appFor builds as much of the tree as a command line seems to need: the command
+// that is the first to be named in it. Where parseArgs fails on it, or finds that
+// help is wanted, the whole tree is needed.
+func appFor(e *env, args []string) *cli.App {
+	for _, word := range args[min(1, len(args)):] {
+		for _, c := range commands() {
+			if c.name == word {
+				return appOf(e, c.build(e))
+			}
+		}
+	}
+	return newApp(e)
+}
+
+// appOf builds the tree of these commands.
+func appOf(e *env, commands ...*cli.Command) *cli.App {
 	return &cli.App{
 		Name:  "crpki",
 		Usage: "make, check, deploy and explain the TLS of container registries",
@@ -73,7 +104,7 @@ stand before or behind the arguments, global ones also before the command.`,
 			&cli.BoolFlag{Name: "no-color", Usage: "no colour, also when standard output is a terminal (like NO_COLOR)"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only on standard error, no notes and warnings"},
 		},
-		Commands: prepare(commands(e)),
+		Commands: prepare(commands),
 		Before:   e.applyGlobals,
 
 		Reader: e.stdin, Writer: e.stdout, ErrWriter: e.stderr,
@@ -98,14 +129,18 @@ func prepare(commands []*cli.Command) []*cli.Command {
 
 // execute understands args and runs the command that they mean.
 func (e *env) execute(ctx context.Context, args []string) error {
-	app := newApp(e)
 	switch {
 	case len(args) > 1 && args[1] == completeWord:
-		return e.complete(app, args[2:])
+		return e.complete(newApp(e), args[2:])
 	case len(args) == 2 && args[1] == "--version": // what every program understands
 		args = []string{args[0], "version"}
 	}
+	app := appFor(e, args)
 	line, err := parseArgs(app, args, e.getenv)
+	if err != nil || line.help {
+		app = newApp(e)
+		line, err = parseArgs(app, args, e.getenv)
+	}
 	switch {
 	case errors.Is(err, errNoCommand):
 		return e.noCommand(app, line.path)
