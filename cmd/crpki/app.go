@@ -104,27 +104,10 @@ stand before or behind the arguments, global ones also before the command.`,
 			&cli.BoolFlag{Name: "no-color", Usage: "no colour, also when standard output is a terminal (like NO_COLOR)"},
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only on standard error, no notes and warnings"},
 		},
-		Commands: prepare(commands),
-		Before:   e.applyGlobals,
+		Commands: commands,
 
 		Reader: e.stdin, Writer: e.stdout, ErrWriter: e.stderr,
-		// Help, --version and completion are ours: see help.go.
-		HideHelp: true, HideHelpCommand: true, HideVersion: true,
-		DisableSliceFlagSeparator: true,
-		// The default prints the error and calls os.Exit from within Run.
-		ExitErrHandler: func(*cli.Context, error) {},
 	}
-}
-
-// prepare switches off, in every command, what the library does by itself on
-// --help and wrong usage: both are answered before it runs.
-func prepare(commands []*cli.Command) []*cli.Command {
-	for _, c := range commands {
-		c.HideHelp = true
-		c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usageErrorf("%w", err) }
-		prepare(c.Subcommands)
-	}
-	return commands
 }
 
 // execute understands args and runs the command that they mean.
@@ -150,26 +133,14 @@ func (e *env) execute(ctx context.Context, args []string) error {
 		return e.help(app, line)
 	}
 	e.line = line
-	// The library prepares the help of every command that it knows of, which
-	// takes longer than most of them run.
-	app.Commands = line.path[:1]
-	hideFlags(line.path[len(line.path)-1])
-	return line.tellVariables(app.RunContext(ctx, line.argv(app.Name)))
-}
-
-// hideFlags keeps the flags of a command from the library once it has parsed
-// them, until the command runs: it would look for actions of flags, which none has
-// here, and compare each flag with each by regular expressions for that.
-func hideFlags(c *cli.Command) {
-	flags, action := c.Flags, c.Action
-	c.Before = func(*cli.Context) error {
-		c.Flags = nil
-		return nil
+	c, err := line.context(ctx, app)
+	if err != nil {
+		return err
 	}
-	c.Action = func(ctx *cli.Context) error {
-		c.Flags = flags
-		return action(ctx)
+	if err := e.applyGlobals(c); err != nil {
+		return line.tellVariables(err)
 	}
+	return line.tellVariables(c.Command.Action(c))
 }
 
 // applyGlobals carries the global flags into e before any command runs.

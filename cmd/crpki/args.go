@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,9 +15,9 @@ import (
 
 // The library stops looking for flags at the first argument: in `crpki inspect
 // a.pem --json` it would take --json for a file. So the command line is
-// understood here, by the library's own definitions, and handed to it in the
-// order that it reads correctly. The same pass takes values from the
-// environment, checks them, and finds what the user meant with a misspelt word.
+// understood here, by the library's own definitions. The same pass takes values
+// from the environment, checks them, and finds what the user meant with a misspelt
+// word.
 
 // commandLine is an argument list, understood.
 type commandLine struct {
@@ -57,23 +60,65 @@ func parseArgs(app *cli.App, args []string, getenv func(string) string) (command
 	return p.line, err
 }
 
-// argv is the line in the order that the library understands.
-func (l commandLine) argv(program string) []string {
-	argv := []string{program}
-	for depth := 0; depth <= len(l.path); depth++ {
-		if depth > 0 {
-			argv = append(argv, l.path[depth-1].Name)
-		}
-		for _, f := range l.flags {
-			if f.depth == depth {
-				argv = append(argv, "--"+f.flag.Names()[0]+"="+f.value)
+// context is what the command's action gets: the library's view of the line. Its
+// own way there parses the line again, prepares help and compares each flag with
+// each, which takes longer than most commands run.
+func (l commandLine) context(ctx context.Context, app *cli.App) (*cli.Context, error) {
+	parent := &cli.Context{Context: ctx}
+	root := &cli.Command{Name: app.Name, Flags: app.Flags}
+	for depth, command := range append([]*cli.Command{root}, l.path...) {
+		set := flag.NewFlagSet(command.Name, flag.ContinueOnError)
+		set.SetOutput(io.Discard)
+		for _, f := range command.Flags {
+			l.fill(f)
+			if err := f.Apply(set); err != nil {
+				return nil, usageErrorf("%s: %w", dashed(namesOf(f)[0]), err)
 			}
 		}
+		for _, f := range l.flags {
+			if f.depth != depth || isSlice(f.flag) {
+				continue
+			}
+			if err := set.Set(namesOf(f.flag)[0], f.value); err != nil {
+				return nil, usageErrorf("%s: %w", f.source, err)
+			}
+		}
+		if depth == len(l.path) {
+			if err := set.Parse(append([]string{"--"}, l.args...)); err != nil {
+				return nil, err
+			}
+		}
+		parent = cli.NewContext(app, set, parent)
+		parent.Command = command
 	}
-	if len(l.args) > 0 {
-		argv = append(append(argv, "--"), l.args...)
+	return parent, nil
+}
+
+// fill gives a flag that may be repeated its values: the library would take
+// commas in them for separators.
+func (l commandLine) fill(f cli.Flag) {
+	var slice *cli.StringSliceFlag
+	switch f := f.(type) {
+	case *cli.StringSliceFlag:
+		slice = f
+	case *choiceSlice:
+		slice = f.StringSliceFlag
+	default:
+		return
 	}
-	return argv
+	var values []string
+	for _, set := range l.flags {
+		if set.flag != f {
+			continue
+		}
+		if !slice.KeepSpace {
+			set.value = strings.TrimSpace(set.value)
+		}
+		values = append(values, set.value)
+	}
+	if values != nil {
+		slice.Value, slice.HasBeenSet = cli.NewStringSlice(values...), true
+	}
 }
 
 // tellVariables adds to an error that speaks of a flag from which environment
@@ -84,7 +129,7 @@ func (l commandLine) tellVariables(err error) error {
 	}
 	text := err.Error()
 	for _, f := range l.flags {
-		name := "--" + f.flag.Names()[0]
+		name := "--" + namesOf(f.flag)[0]
 		if f.source != envVar(f.flag) || !mentions(text, name) {
 			continue
 		}
@@ -277,7 +322,7 @@ type flagName struct {
 func (p *parser) lookup(name string) (flagName, bool) {
 	for depth := len(p.line.path); depth >= 0; depth-- {
 		for _, f := range p.flagsAt(depth) {
-			if slices.Contains(f.Names(), name) {
+			if slices.Contains(namesOf(f), name) {
 				return flagName{flag: f, depth: depth}, true
 			}
 		}
@@ -377,7 +422,7 @@ func (p *parser) unknownFlag(token, name string) error {
 	for depth := len(p.line.path); depth >= 0; depth-- {
 		for _, f := range p.flagsAt(depth) {
 			if isVisible(f) {
-				names = append(append(names, f.Names()...), shorthands(f)...)
+				names = append(append(names, namesOf(f)...), shorthands(f)...)
 			}
 		}
 	}
@@ -395,7 +440,7 @@ func (p *parser) owner(token, name string) string {
 	for _, c := range p.subcommands() {
 		written := ""
 		for _, f := range c.Flags {
-			if slices.Contains(f.Names(), name) {
+			if slices.Contains(namesOf(f), name) {
 				written = p.rewritten(f, token, name)
 			} else if slices.Contains(shorthands(f), name) {
 				written = dashed(name)

@@ -65,14 +65,45 @@ func sampleApp(ran *call) *cli.App {
 		Name: "tool", Flags: []cli.Flag{&cli.BoolFlag{Name: "loud"}},
 		Subcommands: []*cli.Command{{Name: "up", Action: action, Flags: []cli.Flag{&cli.StringFlag{Name: "level"}}}, {Name: "down", Action: action}},
 	}
+	for _, c := range []*cli.Command{sign, need, tool, tool.Subcommands[0], tool.Subcommands[1]} {
+		c.HideHelp = true // or the library takes an argument "help" for a command
+	}
 	return &cli.App{
 		Name:     "crpki",
 		Flags:    []cli.Flag{&cli.StringFlag{Name: "at", Usage: "`TIME`"}, &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}}},
-		Commands: prepare([]*cli.Command{sign, need, tool}),
+		Commands: []*cli.Command{sign, need, tool},
 		HideHelp: true, HideHelpCommand: true, HideVersion: true, DisableSliceFlagSeparator: true,
 		ExitErrHandler: func(*cli.Context, error) {},
 		Writer:         io.Discard, ErrWriter: io.Discard,
 	}
+}
+
+// runLine runs the command that a line means.
+func runLine(t *testing.T, app *cli.App, line commandLine) {
+	t.Helper()
+	c, err := line.context(context.Background(), app)
+	require.NoError(t, err)
+	require.NoError(t, c.Command.Action(c))
+}
+
+// argv is the line in the order that the library understands: its own parser
+// stops looking for flags at the first argument.
+func (l commandLine) argv(program string) []string {
+	argv := []string{program}
+	for depth := 0; depth <= len(l.path); depth++ {
+		if depth > 0 {
+			argv = append(argv, l.path[depth-1].Name)
+		}
+		for _, f := range l.flags {
+			if f.depth == depth {
+				argv = append(argv, "--"+namesOf(f.flag)[0]+"="+f.value)
+			}
+		}
+	}
+	if len(l.args) > 0 {
+		argv = append(append(argv, "--"), l.args...)
+	}
+	return argv
 }
 
 func noEnv(string) string { return "" }
@@ -132,7 +163,7 @@ func TestParseArgs(t *testing.T) {
 			line, err := parseArgs(app, words("crpki "+tt.line), noEnv)
 			require.NoError(t, err)
 			require.False(t, line.help)
-			require.NoError(t, app.RunContext(context.Background(), line.argv("crpki")))
+			runLine(t, app, line)
 			assert.Equal(t, tt.want, got)
 		})
 	}
@@ -275,7 +306,7 @@ func TestParseArgsEnvironment(t *testing.T) {
 			app := sampleApp(&got)
 			line, err := parseArgs(app, words("crpki "+tt.line), func(name string) string { return tt.env[name] })
 			require.NoError(t, err)
-			require.NoError(t, app.RunContext(context.Background(), line.argv("crpki")))
+			runLine(t, app, line)
 			assert.Equal(t, tt.want, got.flags)
 		})
 	}
@@ -342,6 +373,12 @@ func FuzzParseArgs(f *testing.F) {
 		assert.Equal(t, argv, again.argv("crpki"), "the order is stable")
 
 		require.NoError(t, app.RunContext(context.Background(), argv), "%q", argv)
+		var ours call
+		ourApp := sampleApp(&ours)
+		line, err = parseArgs(ourApp, args, noEnv)
+		require.NoError(t, err)
+		runLine(t, ourApp, line)
+		assert.Equal(t, ran, ours, "the library's own parser and ours give the command the same: %q", argv)
 		assert.Equal(t, line.path[len(line.path)-1].Name, ran.command)
 		assert.Equal(t, append([]string{}, line.args...), ran.args)
 

@@ -487,6 +487,6 @@ func (r applied) lines() []string {
 // environment variable.
 func (e *env) typed(name string) bool {
 	return slices.ContainsFunc(e.line.flags, func(f setFlag) bool {
-		return slices.Contains(f.flag.Names(), name) && strings.HasPrefix(f.source, "-")
+		return slices.Contains(namesOf(f.flag), name) && strings.HasPrefix(f.source, "-")
 	})
 }

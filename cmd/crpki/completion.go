@@ -203,7 +203,7 @@ func (p *parser) completeFlag(current string) completion {
 				continue
 			}
 			about := strings.ReplaceAll(d.GetUsage(), "`", "")
-			for _, name := range f.Names() {
+			for _, name := range namesOf(f) {
 				c.add(current, dashed(name), about)
 			}
 			for _, name := range shorthands(f) {

@@ -15,8 +15,31 @@ import (
 // envVar is the environment variable of a flag, by one rule for all: --out-dir
 // is CRPKI_OUT_DIR, in every command that has it.
 func envVar(f cli.Flag) string {
-	return "CRPKI_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
+	return "CRPKI_" + strings.ToUpper(strings.ReplaceAll(namesOf(f)[0], "-", "_"))
 }
+
+// namesOf are the names of a flag, the first one is its own. It is f.Names
+// without the regular expressions by which the library looks for names of its
+// first version: they took longer than all else that is done with flags.
+func namesOf(f cli.Flag) []string {
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		return withAliases(f.Name, f.Aliases)
+	case *cli.BoolFlag:
+		return withAliases(f.Name, f.Aliases)
+	case *cli.StringSliceFlag:
+		return withAliases(f.Name, f.Aliases)
+	case *cli.IntFlag:
+		return withAliases(f.Name, f.Aliases)
+	case *choice:
+		return withAliases(f.Name, f.Aliases)
+	case *choiceSlice:
+		return withAliases(f.Name, f.Aliases)
+	}
+	return f.Names()
+}
+
+func withAliases(name string, aliases []string) []string { return append([]string{name}, aliases...) }
 
 // takesValue is false for flags that are on or off.
 func takesValue(f cli.Flag) bool {
@@ -45,7 +68,7 @@ func dashed(name string) string {
 
 // usage is how to write a flag: "--out-dir FOLDER".
 func usage(f cli.Flag) string {
-	s := dashed(f.Names()[0])
+	s := dashed(namesOf(f)[0])
 	if takesValue(f) {
 		s += " " + placeholder(f)
 	}
@@ -121,7 +144,7 @@ func checkValue(s setFlag) error {
 	if err := s.flag.Apply(scratch); err != nil {
 		return usageErrorf("%s: %w", s.source, err)
 	}
-	if err := scratch.Set(s.flag.Names()[0], s.value); err != nil {
+	if err := scratch.Set(namesOf(s.flag)[0], s.value); err != nil {
 		return usageErrorf("%s: %q is not %s", s.source, s.value, wanted(s.flag))
 	}
 	return nil

@@ -213,7 +213,7 @@ func describe(flags []cli.Flag) []flagDoc {
 // flagNames is "-o, --output FORMAT": short names first.
 func flagNames(f cli.Flag) string {
 	var short, long []string
-	for _, name := range f.Names() {
+	for _, name := range namesOf(f) {
 		if len(name) == 1 {
 			short = append(short, "-"+name)
 		} else {
@@ -230,7 +230,7 @@ func flagNames(f cli.Flag) string {
 // help answers --help, -h and `crpki help …` on standard output.
 func (e *env) help(app *cli.App, line commandLine) error {
 	// The other flags are not looked at: they may be what help is needed for.
-	noColor := slices.ContainsFunc(line.flags, func(f setFlag) bool { return f.flag.Names()[0] == "no-color" })
+	noColor := slices.ContainsFunc(line.flags, func(f setFlag) bool { return namesOf(f.flag)[0] == "no-color" })
 	w := &helpWriter{w: e.stdout, width: min(max(e.width, 60), 100)}
 	w.color = e.colorWanted() && !noColor && e.getenv("CRPKI_NO_COLOR") == ""
 	if topic := helpTopic(line.topic); topic != nil {

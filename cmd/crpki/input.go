@@ -30,6 +30,8 @@ func (e *env) readFor(what, path string) ([]byte, error) {
 		if err := e.takeStdin(what); err != nil {
 			return nil, err
 		}
+	} else if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return e.readAll(path) // which does not block
 	}
 	return interruptible(e, func() ([]byte, error) { return e.readAll(path) })
 }

@@ -18,7 +18,7 @@ func manCommand(e *env) *cli.Command {
 
 The page is in the man(7) format. Packages install all of them from docs/man.`,
 		Action: func(c *cli.Context) error {
-			app := newApp(e) // c.App has the command that runs alone
+			app := newApp(e) // c.App has the commands that the line names, no more
 			path, err := findCommand(app, c.Args().Slice())
 			if err != nil {
 				return err

@@ -118,7 +118,7 @@ func (e *env) passwordFile(flag, path string) ([]byte, error) {
 
 func noTerminal(c *cli.Context, prefix, what string) error {
 	err := usageErrorf("%s needs a password, and standard input is no terminal to ask for it", what)
-	hasFlag := func(f cli.Flag) bool { return slices.Contains(f.Names(), prefix+"password-file") }
+	hasFlag := func(f cli.Flag) bool { return slices.Contains(namesOf(f), prefix+"password-file") }
 	if !slices.ContainsFunc(c.Command.Flags, hasFlag) {
 		return err
 	}

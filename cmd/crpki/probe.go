@@ -143,10 +143,13 @@ func (e *env) probe(c *cli.Context) error {
 	if len(targets) > 1 && c.String("save-chain") != "" {
 		return usageErrorf("--save-chain takes one target, there are %d", len(targets))
 	}
-	debug.SetGCPercent(probeGC)
 	report := &probeReport{e: e, c: c, many: len(targets) > 1, progress: e.newProbeProgress(len(targets))}
-	jobs := probeJobs(c.Context, targets, options.Ready())
-	err = inOrderBy(c.Context, workers, jobs, report.take)
+	if len(targets) == 1 {
+		err = report.take(probe.Probe(c.Context, targets[0], options.Ready()))
+	} else {
+		debug.SetGCPercent(probeGC)
+		err = inOrderBy(c.Context, workers, probeJobs(c.Context, targets, options.Ready()), report.take)
+	}
 	report.progress.clear()
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (e *env) givenNames() (pki.Names, error) {
 	var all pki.Names
 	var errs []error
 	for _, f := range e.line.flags {
-		kind, ok := kinds[f.flag.Names()[0]]
+		kind, ok := kinds[namesOf(f.flag)[0]]
 		if !ok {
 			continue
 		}

@@ -74,7 +74,7 @@ func checkSpecFlags(c *cli.Context, e *env) error {
 		"encrypt-key", "key-password-file", "key-password-env", "encrypt-ca-key", "ca-key-password-file", "ca-key-password-env",
 	}
 	for _, f := range e.line.flags {
-		if name := f.flag.Names()[0]; f.depth > 0 && !slices.Contains(allowed, name) && strings.HasPrefix(f.source, "-") {
+		if name := namesOf(f.flag)[0]; f.depth > 0 && !slices.Contains(allowed, name) && strings.HasPrefix(f.source, "-") {
 			return withHint(usageErrorf("%s and --spec exclude each other", f.source), "write it into the spec, where it has the same name")
 		}
 	}

@@ -262,7 +262,7 @@ func (r *valuesRun) readPlan() error {
 // blanks around them away.
 func (r *valuesRun) untrimmed(flag string) (texts []string) {
 	for _, f := range r.line.flags {
-		if slices.Contains(f.flag.Names(), flag) {
+		if slices.Contains(namesOf(f.flag), flag) {
 			texts = append(texts, f.value)
 		}
 	}

@@ -174,11 +174,14 @@ func (w writer) write(files []pki.File, o Options) (Result, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	for attempts := 3; ; attempts-- {
+	// Of several that make the same directory, one gets ahead at each attempt.
+	deadline := time.Now().Add(w.patience)
+	for attempt := 1; ; attempt++ {
 		result, err := w.try(files, o)
-		if attempts == 1 || !errors.Is(err, errMoved) {
+		if !errors.Is(err, errMoved) || attempt >= 3 && time.Now().After(deadline) {
 			return result, err
 		}
+		time.Sleep(time.Duration(min(attempt, 10)) * time.Millisecond)
 	}
 }
 
