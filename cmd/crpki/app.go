@@ -27,34 +27,39 @@ import (
 // all of them together take longer than most take to run.
 func commands() []namedCommand {
 	return []namedCommand{
-		{"gen", genCommand},
-		{"csr", csrCommand},
-		{"sign", signCommand},
-		{"renew", renewCommand},
-		{"bundle", bundleCommand},
-		{"p12", p12Command},
-		{"inspect", inspectCommand},
-		{"lint", lintCommand},
-		{"verify", verifyCommand},
-		{"probe", probeCommand},
-		{"trust", trustCommand},
-		{"serve", serveCommand},
-		{"secret", secretCommand},
-		{"pull-secret", pullSecretCommand},
-		{"values", valuesCommand},
-		{"preflight", preflightCommand},
-		{"explain", explainCommand},
-		{"triage", triageCommand},
-		{"version", versionCommand},
-		{"completion", completionCommand},
-		{"man", manCommand},
+		{"gen", genCommand, working},
+		{"csr", csrCommand, working},
+		{"sign", signCommand, working},
+		{"renew", renewCommand, working},
+		{"bundle", bundleCommand, working},
+		{"p12", p12Command, working},
+		{"inspect", inspectCommand, quick},
+		{"lint", lintCommand, working},
+		{"verify", verifyCommand, quick},
+		{"probe", probeCommand, quick},
+		{"trust", trustCommand, working},
+		{"serve", serveCommand, working},
+		{"secret", secretCommand, working},
+		{"pull-secret", pullSecretCommand, working},
+		{"values", valuesCommand, working},
+		{"preflight", preflightCommand, working},
+		{"explain", explainCommand, working},
+		{"triage", triageCommand, working},
+		{"version", versionCommand, quick},
+		{"completion", completionCommand, working},
+		{"man", manCommand, working},
 	}
 }
 
 type namedCommand struct {
 	name  string
 	build func(*env) *cli.Command
+	// quick: it writes no file and has work for one processor, for a few
+	// milliseconds. What does more at times says so itself, by [env.settle].
+	quick bool
 }
+
+const quick, working = true, false
 
 // newApp builds the tree of commands and flags. Everything that knows them
 // reads this tree: the parser of the command line (args.go), help, man pages,
@@ -139,6 +144,11 @@ func (e *env) execute(ctx context.Context, args []string) error {
 	}
 	if err := e.applyGlobals(c); err != nil {
 		return line.tellVariables(err)
+	}
+	for _, command := range commands() {
+		if command.name == line.path[0].Name && !command.quick {
+			e.settle()
+		}
 	}
 	return line.tellVariables(c.Command.Action(c))
 }

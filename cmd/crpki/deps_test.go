@@ -43,8 +43,9 @@ var layers = map[string][]string{
 
 	"cmd/crpki/internal/emit":  {"pki"},
 	"cmd/crpki/internal/serve": {"pki", "pki/issue"},
+	"cmd/crpki/internal/start": nil,
 	"cmd/crpki": {
-		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "k8ssecret", "k8ssecret/cluster", "k8ssecret/preflight", "k8ssecret/yamltree",
+		"cmd/crpki/internal/emit", "cmd/crpki/internal/serve", "cmd/crpki/internal/start", "k8ssecret", "k8ssecret/cluster", "k8ssecret/preflight", "k8ssecret/yamltree",
 		"inspect", "inspect/clients", "inspect/explain", "inspect/probe", "inspect/report", "inspect/rules", "inspect/trust", "inspect/verify", "inspect/view",
 		"pki", "pki/format", "pki/issue", "pki/lenient", "pki/nearest", "pki/spec",
 	},
@@ -141,6 +142,14 @@ func TestLayers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestStartComesFirst: what package start does has to happen before libraries are
+// initialised, so it may depend on nothing that is initialised late.
+func TestStartComesFirst(t *testing.T) {
+	for _, p := range goList(t, module+"/cmd/crpki/internal/start") {
+		assert.Equal(t, []string{"runtime"}, p.Imports)
 	}
 }
 

@@ -14,10 +14,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/crpki/crpki/cmd/crpki/internal/start"
 )
 
 // env is all that a command may touch of the world outside its arguments. It
@@ -43,6 +46,9 @@ type env struct {
 	// read that blocks.
 	interrupt <-chan struct{}
 
+	// prepare is what settle does; nil: nothing.
+	prepare func()
+
 	// width is the number of columns of the terminal, 80 when there is none.
 	width int
 
@@ -62,8 +68,21 @@ type env struct {
 	passwordFiles map[string][]byte
 }
 
-func main() {
-	os.Exit(run(withSignals(context.Background()), os.Args, newEnv()))
+func main() { begin(newEnv()) }
+
+// quickRun is how long a run may take before it is prepared for more, see
+// [env.settle].
+const quickRun = 5 * time.Millisecond
+
+// begin is main in a given world.
+func begin(e *env) {
+	ctx, listen := withSignals(context.Background())
+	e.prepare = sync.OnceFunc(func() {
+		listen()
+		start.AllProcessors(os.Getenv("GOMAXPROCS") != "")
+	})
+	time.AfterFunc(quickRun, e.settle)
+	os.Exit(run(ctx, os.Args, e))
 }
 
 // newEnv is the world of the real program.
@@ -87,17 +106,27 @@ func newEnv() *env {
 }
 
 // withSignals ends the context with a [signalError] at the first Ctrl-C or
-// SIGTERM. The second one kills, as if nobody listened.
-func withSignals(parent context.Context) context.Context {
+// SIGTERM after listen was called; before, and the second time, they kill.
+func withSignals(parent context.Context) (ctx context.Context, listen func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		s := <-signals
-		signal.Stop(signals)
-		cancel(signalError{s.(syscall.Signal)})
-	}()
-	return ctx
+	return ctx, func() {
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+		go func() {
+			s := <-signals
+			signal.Stop(signals)
+			cancel(signalError{s.(syscall.Signal)})
+		}()
+	}
+}
+
+// settle prepares for more than a few milliseconds of work: signals are listened
+// to, and all processors may work. It has to be called before a file is written;
+// it costs as much as half of what a quick command does.
+func (e *env) settle() {
+	if e.prepare != nil {
+		e.prepare()
+	}
 }
 
 // errInterrupted is what [interruptible] returns when a signal came first.

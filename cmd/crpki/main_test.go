@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
+
+	"github.com/crpki/crpki/cmd/crpki/internal/start"
 )
 
 // update rewrites what the scripts and the generated docs expect:
@@ -23,6 +26,9 @@ import (
 var update = flag.Bool("update", false, "rewrite expectations and generated docs")
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "crpki" { // which begins as it does for users
+		start.AllProcessors(os.Getenv("GOMAXPROCS") != "")
+	}
 	testscript.Main(m, map[string]func(){"crpki": guardedMain, "ask": askMain})
 }
 
@@ -31,7 +37,7 @@ func TestMain(m *testing.M) {
 func guardedMain() {
 	e := newEnv()
 	e.dialer = loopbackDialer()
-	os.Exit(run(withSignals(context.Background()), os.Args, e))
+	begin(e)
 }
 
 // loopbackDialer refuses to connect to anything but loopback, and to ask a name

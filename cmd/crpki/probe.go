@@ -147,6 +147,7 @@ func (e *env) probe(c *cli.Context) error {
 	if len(targets) == 1 {
 		err = report.take(probe.Probe(c.Context, targets[0], options.Ready()))
 	} else {
+		e.settle()
 		debug.SetGCPercent(probeGC)
 		err = inOrderBy(c.Context, workers, probeJobs(c.Context, targets, options.Ready()), report.take)
 	}
@@ -192,6 +193,7 @@ func (e *env) saveChain(path string, certs []pki.Cert) error {
 		_, err := e.stdout.Write(pemOf(certs))
 		return err
 	}
+	e.settle()
 	_, err := emit.Write([]pki.File{{Path: path, Mode: pki.ModePublic, Data: pemOf(certs)}}, emit.Options{Force: true, Now: e.now})
 	return placeHint(err)
 }

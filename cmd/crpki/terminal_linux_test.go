@@ -22,7 +22,8 @@ import (
 // shows what it got.
 func askMain() {
 	e := newEnv()
-	ctx := withSignals(context.Background())
+	ctx, listen := withSignals(context.Background())
+	listen()
 	e.interrupt = ctx.Done()
 	password, err := e.askNew("ca.key")
 	if err == nil {

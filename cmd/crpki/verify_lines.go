@@ -46,6 +46,7 @@ func (e *env) verifyLines(ctx context.Context) error {
 	if err := e.takeStdin("--stdin-jsonl"); err != nil {
 		return err
 	}
+	e.settle()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
