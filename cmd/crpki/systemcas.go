@@ -2,30 +2,14 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/crpki/crpki/inspect/trust"
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/format"
-)
-
-// The places in which Go looks for the CAs of a system (crypto/x509,
-// root_linux.go, root_bsd.go): the first file that exists, and all of the first
-// folder that holds certificates.
-var (
-	systemFiles = [...]string{
-		"/etc/ssl/certs/ca-certificates.crt",                // Debian, Alpine, Arch
-		"/etc/pki/tls/certs/ca-bundle.crt",                  // Fedora, RHEL 6
-		"/etc/ssl/ca-bundle.pem",                            // openSUSE
-		"/etc/pki/tls/cacert.pem",                           // OpenELEC
-		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // CentOS, RHEL 7
-		"/etc/ssl/cert.pem",                                 // Alpine, macOS
-		"/usr/local/etc/ssl/cert.pem",                       // FreeBSD
-	}
-	systemFolders = [...]string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
 )
 
 // systemCAs gives what this machine trusts, as a Go program finds it:
@@ -53,7 +37,7 @@ func (e *env) systemCAs() ([]pki.Cert, error) {
 		}
 		return true
 	}
-	files := systemFiles[:]
+	files := append(trust.SystemFiles(), "/usr/local/etc/ssl/cert.pem") // FreeBSD (root_bsd.go)
 	if file := e.getenv("SSL_CERT_FILE"); file != "" {
 		files = []string{file}
 	}
@@ -62,7 +46,7 @@ func (e *env) systemCAs() ([]pki.Cert, error) {
 			break
 		}
 	}
-	folders := systemFolders[:]
+	folders := trust.SystemDirs()
 	if dirs := e.getenv("SSL_CERT_DIR"); dirs != "" {
 		folders = strings.Split(dirs, ":")
 	}
@@ -74,7 +58,7 @@ func (e *env) systemCAs() ([]pki.Cert, error) {
 	}
 	if len(certs) == 0 {
 		return nil, withHint(usageErrorf("--system: this machine has no CA certificates in %s, nor elsewhere that Go programs look",
-			cmp.Or(e.getenv("SSL_CERT_FILE"), systemFiles[0])), "install ca-certificates, or use --ca-file")
+			files[0]), "install ca-certificates, or use --ca-file")
 	}
 	return certs, nil
 }

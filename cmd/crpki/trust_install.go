@@ -945,7 +945,7 @@ func (u *undoing) apply(e *env, r record, recordName string) error {
 		if err != nil {
 			return err
 		}
-		f := installedFile{Path: name, Removed: u.gone[name], Why: "as it was before"}
+		f := installedFile{Path: name, Removed: u.gone[name], Why: "without what the install wrote"}
 		if u.gone[name] {
 			remove = append(remove, host)
 			f.diff = nodeDiff(name, u.was[name], nil)

@@ -8,11 +8,10 @@ import (
 	"strings"
 )
 
-// The places in which Go looks for a system's roots on Linux (crypto/x509,
-// root_linux.go): the first file that can be read, and then all of both
-// directories.
-var (
-	systemFiles = [...]string{
+// SystemFiles are the files in which Go looks for a system's roots on Linux: the
+// first that can be read counts (crypto/x509, root_linux.go).
+func SystemFiles() []string {
+	return []string{
 		"/etc/ssl/certs/ca-certificates.crt",                // Debian, Alpine, Arch
 		"/etc/pki/tls/certs/ca-bundle.crt",                  // Fedora, RHEL 6
 		"/etc/ssl/ca-bundle.pem",                            // openSUSE
@@ -20,8 +19,10 @@ var (
 		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // CentOS, RHEL 7
 		"/etc/ssl/cert.pem",                                 // Alpine
 	}
-	systemDirs = [...]string{"/etc/ssl/certs", "/etc/pki/tls/certs"}
-)
+}
+
+// SystemDirs are the directories in which it looks after that, in all of each.
+func SystemDirs() []string { return []string{"/etc/ssl/certs", "/etc/pki/tls/certs"} }
 
 // SystemPool is what a Go program on the node has for its system's roots. It is
 // shared: nobody changes it.
@@ -62,7 +63,7 @@ func (n *Node) SystemPool(env Env) *SystemPool {
 
 func (n *Node) loadPool(file, dirs string) *SystemPool {
 	p := &SystemPool{}
-	files, folders := systemFiles[:], systemDirs[:]
+	files, folders := SystemFiles(), SystemDirs()
 	if file != "" {
 		files = []string{file}
 	}
