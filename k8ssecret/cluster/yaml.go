@@ -1,0 +1,239 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/crpki/crpki/k8ssecret/internal/tree"
+)
+
+// yamlValue reads the first document of a text, YAML or JSON, as client-go's
+// reader does (sigs.k8s.io/yaml v1.6.0 over go.yaml.in/yaml/v2 v2.4.2): into
+// nil, bool, string, a number, []any or map[string]any. What that reader would
+// read otherwise than package tree is refused: tags, and line breaks other than
+// those of ASCII. Its errors repeat nothing of the text but keys.
+func yamlValue(data []byte) (any, error) {
+	if err := printable(data); err != nil {
+		return nil, err
+	}
+	src := &tree.Source{Text: string(data)}
+	docs := tree.Read(src)
+	if len(docs) == 0 || firstIsEmpty(src.Text[:docs[0].Start]) {
+		return nil, nil
+	}
+	if docs[0].Err != nil {
+		return nil, docs[0].Err
+	}
+	return reader{src}.value(docs[0].Root)
+}
+
+// printable refuses what YAML takes for no character of a text (yaml_is_printable
+// and the reader of go.yaml.in/yaml/v2), and the line breaks that YAML 1.1 has
+// beside those of ASCII.
+func printable(data []byte) error {
+	text := strings.TrimPrefix(string(data), "\uFEFF")
+	if !utf8.ValidString(text) {
+		return errors.New("it is no UTF-8 text")
+	}
+	for _, c := range text {
+		switch {
+		case c == '\t', c == '\n', c == '\r', ' ' <= c && c <= '~', c >= 0xA0 && c != '\u2028' && c != '\u2029' && c != '\uFEFF' && c != '\uFFFE' && c != '\uFFFF':
+		default:
+			return fmt.Errorf("it has the control character %U, which no YAML holds", c)
+		}
+	}
+	return nil
+}
+
+// firstIsEmpty: a marker stands before the document that tree found first, and
+// so a document without content comes before it.
+func firstIsEmpty(before string) bool {
+	for line := range strings.Lines(before) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "---" || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "---\t") {
+			return true
+		}
+	}
+	return false
+}
+
+// reader turns nodes into values.
+type reader struct{ src *tree.Source }
+
+func (r reader) fail(n *tree.Node, format string, args ...any) error {
+	line, column := r.src.Pos(n.Start)
+	return &tree.Error{Line: line, Column: column, Offset: n.Start, Msg: fmt.Sprintf(format, args...)}
+}
+
+func (r reader) value(n *tree.Node) (any, error) {
+	if r.tagged(n) {
+		return nil, r.fail(n, "a tag (!…) before a value, which has no place here")
+	}
+	switch n.Kind {
+	case tree.List:
+		list := make([]any, len(n.Items))
+		for i, item := range n.Items {
+			v, err := r.value(item)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = v
+		}
+		return list, nil
+	case tree.Map:
+		m := map[string]any{}
+		return m, r.pairs(n, m)
+	}
+	if n.Style != tree.Plain || r.isText(n) {
+		return n.Text, nil
+	}
+	v := scalar(n.Text)
+	if f, ok := v.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return nil, r.fail(n, "a number that JSON does not have")
+	}
+	return v, nil
+}
+
+// pairs adds the entries of n to m. Of a key that comes twice the last counts,
+// and what << brings in counts at its place, as go.yaml.in/yaml/v2 has it
+// (decode.go, mapping and merge).
+func (r reader) pairs(n *tree.Node, m map[string]any) error {
+	for _, p := range n.Pairs {
+		if p.Merged {
+			continue
+		}
+		if p.Key == "<<" && p.KeyNode.Style == tree.Plain {
+			if err := r.merge(p.Value, m); err != nil {
+				return err
+			}
+			continue
+		}
+		key, err := r.key(p.KeyNode)
+		if err != nil {
+			return err
+		}
+		if m[key], err = r.value(p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r reader) merge(base *tree.Node, m map[string]any) error {
+	switch base.Kind {
+	case tree.Map:
+		return r.pairs(base, m)
+	case tree.List:
+		for i := len(base.Items) - 1; i >= 0; i-- { // the first counts most
+			if base.Items[i].Kind != tree.Map {
+				return r.fail(base, "<< takes mappings only")
+			}
+			if err := r.pairs(base.Items[i], m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.fail(base, "<< takes mappings only")
+}
+
+// key is the text of a key. Numbers and booleans are taken as they are written
+// when client-go's reader would write them so too.
+func (r reader) key(n *tree.Node) (string, error) {
+	if n.Kind == tree.List || n.Kind == tree.Map {
+		return "", r.fail(n, "a key that is no text")
+	}
+	v, err := r.value(n)
+	if err != nil {
+		return "", err
+	}
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	}
+	return "", r.fail(n, "a key that is no text: put it between quotes")
+}
+
+// tagged reports whether an explicit tag other than that of texts stands before
+// n on its line.
+func (r reader) tagged(n *tree.Node) bool {
+	tag := r.tag(n)
+	return tag != "" && tag != "!!str" && tag != "!"
+}
+
+func (r reader) isText(n *tree.Node) bool { return r.tag(n) != "" }
+
+func (r reader) tag(n *tree.Node) string {
+	if n.Alias { // its place is that of the alias
+		return ""
+	}
+	before := strings.TrimRight(r.src.Text[:n.Start], " \t")
+	if len(before) == n.Start { // nothing but a blank ends a tag
+		return ""
+	}
+	word := before[strings.LastIndexAny(before, " \t\r\n,[{")+1:]
+	if strings.HasPrefix(word, "&") { // an anchor between tag and value
+		before = strings.TrimRight(strings.TrimSuffix(before, word), " \t")
+		word = before[strings.LastIndexAny(before, " \t\r\n,[{")+1:]
+	}
+	if strings.HasPrefix(word, "!") {
+		return word
+	}
+	return ""
+}
+
+// scalar is what a plain word means by YAML 1.1 (go.yaml.in/yaml/v2, resolve.go):
+// nil, bool, int64, uint64, float64, or the word itself. Dates are texts.
+func scalar(word string) any {
+	switch word {
+	case "", "~", "null", "Null", "NULL":
+		return nil
+	case "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON":
+		return true
+	case "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
+		return false
+	case ".nan", ".NaN", ".NAN":
+		return math.NaN()
+	case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF":
+		return math.Inf(1)
+	}
+	switch c := word[0]; {
+	case c == '.':
+		if f, err := strconv.ParseFloat(word, 64); err == nil {
+			return f
+		}
+	case c == '+' || c == '-' || '0' <= c && c <= '9':
+		return number(word)
+	}
+	return word
+}
+
+// number is the part of scalar for words that begin with a sign or a digit.
+func number(word string) any {
+	digits := strings.ReplaceAll(word, "_", "")
+	if i, err := strconv.ParseInt(digits, 0, 64); err == nil {
+		return i
+	}
+	if u, err := strconv.ParseUint(digits, 0, 64); err == nil {
+		return u
+	}
+	if strings.Trim(digits, "0123456789.eE+-") == "" {
+		if f, err := strconv.ParseFloat(digits, 64); err == nil {
+			return f
+		}
+	}
+	if binary, ok := strings.CutPrefix(digits, "0b"); ok { // with a sign behind it
+		if i, err := strconv.ParseInt(binary, 2, 64); err == nil {
+			return i
+		}
+	}
+	return word
+}
