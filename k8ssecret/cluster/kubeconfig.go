@@ -128,7 +128,7 @@ func (f *fault) named(top object, list, key string) iter.Seq2[string, object] {
 			if seen[name] {
 				f.fail(path, "the name %q comes twice in the list", name)
 			}
-			seen[name] = true
+			seen[name] = key != "" || entry.get("extension") != nil // of extensions, those that hold something
 			if key != "" {
 				entry = f.object(entry.get(key), entry.at(key))
 			}

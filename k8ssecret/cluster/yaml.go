@@ -88,6 +88,9 @@ func (r reader) value(n *tree.Node) (any, error) {
 		m := map[string]any{}
 		return m, r.pairs(n, m)
 	}
+	if n.Style == tree.Double && !n.Alias && hasNewEscape(r.src.Text[n.Start:n.End]) {
+		return nil, r.fail(n, "an escape that YAML 1.1 does not have: \\/, or half a character")
+	}
 	if n.Style != tree.Plain || r.isText(n) {
 		return n.Text, nil
 	}
@@ -188,6 +191,21 @@ func (r reader) tag(n *tree.Node) string {
 		return word
 	}
 	return ""
+}
+
+// hasNewEscape reports whether a text between quotes has an escape that came
+// with YAML 1.2 and JSON.
+func hasNewEscape(quoted string) bool {
+	for i := 0; i+1 < len(quoted); i++ {
+		if quoted[i] != '\\' {
+			continue
+		}
+		i++
+		if code := strings.ToLower(quoted[i+1:]); quoted[i] == '/' || quoted[i] == 'u' && code >= "d8" && code < "e" {
+			return true
+		}
+	}
+	return false
 }
 
 // scalar is what a plain word means by YAML 1.1 (go.yaml.in/yaml/v2, resolve.go):
