@@ -263,7 +263,8 @@ func (p *plugin) run() ([]byte, error) {
 	if interactive {
 		cmd.Stdin = os.Stdin
 	}
-	return output.Bytes(), p.explain(cmd.Run())
+	err = cmd.Run()
+	return output.Bytes(), p.explain(err)
 }
 
 // explain says what kept the program from running.

@@ -52,9 +52,13 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 	for tries := 0; ; tries++ {
 		answer, err := c.try(ctx, q)
 		wait, again := retryAfter(q.method, answer, err)
-		// A wait that outlasts the time for an answer is not begun, and neither is
-		// another try at a server that breaks every connection.
-		again = again && tries < maxRetries && wait <= c.http.Timeout && (err == nil || time.Since(start) < c.http.Timeout)
+		// A wait that outlasts the time for an answer is not begun, and connections
+		// that break have no more than that altogether.
+		left := c.http.Timeout
+		if err != nil {
+			left -= time.Since(start)
+		}
+		again = again && tries < maxRetries && wait <= left
 		switch {
 		case again:
 		case err != nil:
@@ -132,9 +136,8 @@ func (c *Client) tell(answer *http.Response) {
 
 // status is an answer in place of what was asked for: Kubernetes' Status.
 type status struct {
-	Kind       string `json:"kind"`
-	APIVersion string `json:"apiVersion"`
-	Metadata   struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
 		Continue string `json:"continue"`
 	} `json:"metadata"`
 	Status  string        `json:"status"` // Success, Failure
@@ -175,7 +178,7 @@ func (c *Client) refusal(answer *http.Response) error {
 	}
 	c.tell(answer)
 	var s status
-	if json.Unmarshal(body, &s) != nil || s.Kind != "Status" || s.APIVersion != "v1" && s.APIVersion != "" || s.Status != "Failure" {
+	if json.Unmarshal(body, &s) != nil || s.Kind != "Status" || s.Status != "Failure" {
 		return foreign(answer.StatusCode)
 	}
 	return &s

@@ -91,7 +91,13 @@ func (r reader) value(n *tree.Node) (any, error) {
 	if n.Style == tree.Double && !n.Alias && hasNewEscape(r.src.Text[n.Start:n.End]) {
 		return nil, r.fail(n, "an escape that YAML 1.1 does not have: \\/, or half a character")
 	}
-	if n.Style != tree.Plain || r.isText(n) {
+	if n.Style != tree.Plain {
+		return n.Text, nil
+	}
+	if n.Text != "" && strings.ContainsRune(":?-#", rune(n.Text[0])) && (len(n.Text) == 1 || n.Text[0] != '-') {
+		return nil, r.fail(n, "%q cannot begin a value here: put it between quotes", n.Text[0])
+	}
+	if r.isText(n) {
 		return n.Text, nil
 	}
 	v := scalar(n.Text)
