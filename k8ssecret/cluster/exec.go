@@ -311,6 +311,8 @@ func parseCredential(output []byte, version string) (*credentials, error) {
 	switch {
 	case err != nil || f.err != nil:
 		return nil, fmt.Errorf("decoding stdout: %w", errors.Join(err, f.err))
+	case returned == "":
+		return nil, fmt.Errorf("exec plugin is configured to use API version %s, plugin returned none", version)
 	case returned != version:
 		return nil, fmt.Errorf("exec plugin is configured to use API version %s, plugin returned version %s", version, returned)
 	case status.fields == nil:

@@ -96,6 +96,9 @@ func outcomeOf(body []byte, created bool, err error) outcome {
 		o = outcome{Kind: e.Kind, Owners: e.Owners, Fields: e.Fields, Needed: e.Needed, Missing: e.Missing.Resource + " " + e.Missing.Name}
 		if _, ok := errors.AsType[*status](err); ok {
 			o.Detail = e.Detail
+		} else if strings.HasPrefix(e.Detail, "getting credentials") {
+			o.Detail, _, _ = strings.Cut(e.Detail, "decoding stdout") // each reader has its own words
+			o.Detail = strings.TrimSuffix(strings.TrimSuffix(o.Detail, " none"), " version client.authentication.k8s.io/__internal")
 		}
 	}
 	return o
@@ -443,9 +446,13 @@ func TestPlugIns(t *testing.T) {
 	cert, key := pair(t, "jane")
 	certAndKey, err := json.Marshal(map[string]string{"clientCertificateData": cert, "clientKeyData": key})
 	require.NoError(t, err)
-	// The server takes the second token, and any certificate.
+	second, secondKey := pair(t, "june")
+	another, err := json.Marshal(map[string]string{"clientCertificateData": second, "clientKeyData": secondKey})
+	require.NoError(t, err)
+	// The server takes the token "two", and the certificate of june.
 	accept := func(w http.ResponseWriter, r *http.Request, try int) {
-		if r.Header.Get("Authorization") != "Bearer two" {
+		june := len(r.TLS.PeerCertificates) > 0 && r.TLS.PeerCertificates[0].Subject.CommonName == "june"
+		if r.Header.Get("Authorization") != "Bearer two" && !june {
 			says(401, "application/json", statusText("Unauthorized", 401, "{}"))(w, r, try)
 			return
 		}
@@ -476,6 +483,9 @@ func TestPlugIns(t *testing.T) {
 		{"nothing", v1, "", []string{""}},
 		{"words", v1, "", []string{"log in first\n"}},
 		{"a certificate", v1, "", []string{credential(v1, string(certAndKey))}},
+		{"a certificate that is refused, and another", v1, "", []string{credential(v1, string(certAndKey)), credential(v1, string(another))}},
+		{"a certificate that is refused, and a token", v1, "", []string{credential(v1, string(certAndKey)), two}},
+		{"a certificate and a token", v1, "", []string{credential(v1, strings.Replace(string(another), "{", `{"token": "two", `, 1))}},
 		{"a certificate without a key", v1, "", []string{credential(v1, `{"clientCertificateData": "abc"}`)}},
 		{"a certificate that is none", v1, "", []string{credential(v1, `{"clientCertificateData": "abc", "clientKeyData": "def"}`)}},
 	} {
@@ -493,5 +503,92 @@ func TestPlugIns(t *testing.T) {
 			}
 			assert.Equal(t, told[0], told[1], "what they were told, and how often")
 		})
+	}
+}
+
+// TestPlugInsThatFail: the same words as client-go has.
+func TestPlugInsThatFail(t *testing.T) {
+	for _, more := range []string{
+		`"command": "false"`, `"command": "no-such-plug-in"`, `"command": "no-such-plug-in", "installHint": "get \u001bit\n"`, `"command": "/"`, `"command": "./no-such"`,
+	} {
+		user := `{"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", ` + more + `}}`
+		seen := bothDo(t, says(200, "application/json", secretText), true, user, user, time.Second, getCall(), createCall())
+		assert.Empty(t, seen, "who has no credentials asks nothing")
+	}
+	user := `{"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Always", "command": "true"}}`
+	bothDo(t, says(200, "application/json", secretText), true, user, user, time.Second, getCall())
+}
+
+// TestProxy: what the kubeconfig names is asked in place of the server.
+func TestProxy(t *testing.T) {
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.RequestURI+" "+r.Header.Get("Proxy-Authorization"))
+		says(200, "application/json", secretText)(w, r, 0)
+	}))
+	defer proxy.Close()
+	through := strings.Replace(proxy.URL, "http://", "http://jane:sesame@", 1)
+	for _, scheme := range []string{"http", "https"} {
+		c, err := Open(Options{Kubeconfig: fmt.Appendf(nil, `{current-context: c, contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {server: "%s://api.example", proxy-url: %q}}]}`, scheme, through)})
+		require.NoError(t, err)
+		_, err = Get[Object](t.Context(), c, Secrets, "infra", "a")
+		if scheme == "http" {
+			require.NoError(t, err)
+		} else {
+			assert.Equal(t, Unreachable, KindOf(err), "the proxy speaks no TLS")
+		}
+	}
+	const login = " Basic amFuZTpzZXNhbWU="
+	assert.Equal(t, []string{"GET http://api.example/api/v1/namespaces/infra/secrets/a?timeout=30s" + login, "CONNECT api.example:443" + login}, asked)
+}
+
+// TestPatience: where client-go waits longer than anybody has allowed, or asks
+// a broken connection's server beyond that time, we say what we know.
+func TestPatience(t *testing.T) {
+	seen, config := server(t, says(429, "application/json", statusText("TooManyRequests", 429, "{}"), "Retry-After", "3600"), true, tokenUser)
+	c, err := Open(Options{Kubeconfig: config, Timeout: 10 * time.Second})
+	require.NoError(t, err)
+	start := time.Now()
+	_, err = Get[Secret](t.Context(), c, Secrets, "infra", "a")
+	assert.Equal(t, Throttled, KindOf(err), err)
+	_, err = c.Apply(t.Context(), Secrets, "infra", "a", []byte("{}"), ApplyOptions{})
+	assert.Equal(t, Throttled, KindOf(err), err)
+	assert.Less(t, time.Since(start), 5*time.Second)
+	assert.Len(t, seen.all, 2)
+}
+
+// TestWaitEnds: who is told to stop does not wait for the API server.
+func TestWaitEnds(t *testing.T) {
+	told := errors.New("a signal")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	_, config := server(t, func(w http.ResponseWriter, r *http.Request, try int) {
+		says(429, "application/json", statusText("TooManyRequests", 429, "{}"), "Retry-After", "20")(w, r, try)
+		time.AfterFunc(50*time.Millisecond, func() { cancel(told) })
+	}, true, tokenUser)
+	c, err := Open(Options{Kubeconfig: config})
+	require.NoError(t, err)
+	start := time.Now()
+	_, err = Get[Secret](ctx, c, Secrets, "infra", "a")
+	assert.ErrorIs(t, err, told)
+	assert.Less(t, time.Since(start), 5*time.Second)
+}
+
+// TestLongAnswers: who answers without end is not read without end.
+func TestLongAnswers(t *testing.T) {
+	for _, code := range []int{200, 403} {
+		_, config := server(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			for range 10_000 {
+				if _, err := io.WriteString(w, strings.Repeat(" ", 10_000)); err != nil {
+					return
+				}
+			}
+		}, true, tokenUser)
+		c, err := Open(Options{Kubeconfig: config})
+		require.NoError(t, err)
+		_, err = Get[Secret](t.Context(), c, Secrets, "infra", "a")
+		assert.Equal(t, Unreachable, KindOf(err))
+		assert.ErrorContains(t, err, "none of a Kubernetes API server")
 	}
 }

@@ -14,8 +14,8 @@ import (
 // yamlValue reads the first document of a text, YAML or JSON, as client-go's
 // reader does (sigs.k8s.io/yaml v1.6.0 over go.yaml.in/yaml/v2 v2.4.2): into
 // nil, bool, string, a number, []any or map[string]any. What that reader would
-// read otherwise than package tree is refused: tags, and line breaks other than
-// those of ASCII. Its errors repeat nothing of the text but keys.
+// read otherwise than package tree is refused: directives, tags, and line breaks
+// other than those of ASCII. Its errors repeat nothing of the text but keys.
 func yamlValue(data []byte) (any, error) {
 	if err := printable(data); err != nil {
 		return nil, err
@@ -28,7 +28,11 @@ func yamlValue(data []byte) (any, error) {
 	if docs[0].Err != nil {
 		return nil, docs[0].Err
 	}
-	return reader{src}.value(docs[0].Root)
+	root := docs[0].Root
+	if strings.Contains("\n"+src.Text[:root.Start], "\n%") {
+		return nil, reader{src: src}.fail(root, "a directive (%%…) stands before the document, which has no place here")
+	}
+	return reader{src: src}.value(root)
 }
 
 // printable refuses what YAML takes for no character of a text (yaml_is_printable
@@ -62,7 +66,10 @@ func firstIsEmpty(before string) bool {
 }
 
 // reader turns nodes into values.
-type reader struct{ src *tree.Source }
+type reader struct {
+	src  *tree.Source
+	flow bool // inside brackets
+}
 
 func (r reader) fail(n *tree.Node, format string, args ...any) error {
 	line, column := r.src.Pos(n.Start)
@@ -73,6 +80,7 @@ func (r reader) value(n *tree.Node) (any, error) {
 	if r.tagged(n) {
 		return nil, r.fail(n, "a tag (!…) before a value, which has no place here")
 	}
+	r.flow = r.flow || n.Style == tree.Flow
 	switch n.Kind {
 	case tree.List:
 		list := make([]any, len(n.Items))
@@ -94,10 +102,10 @@ func (r reader) value(n *tree.Node) (any, error) {
 	if n.Style != tree.Plain {
 		return n.Text, nil
 	}
-	if n.Text != "" && strings.ContainsRune(":?-#", rune(n.Text[0])) && (len(n.Text) == 1 || n.Text[0] != '-') {
-		return nil, r.fail(n, "%q cannot begin a value here: put it between quotes", n.Text[0])
+	if why := r.unclear(n); why != "" {
+		return nil, r.fail(n, "%s: put it between quotes", why)
 	}
-	if r.isText(n) {
+	if r.tag(n) != "" {
 		return n.Text, nil
 	}
 	v := scalar(n.Text)
@@ -175,19 +183,15 @@ func (r reader) key(n *tree.Node) (string, error) {
 // n on its line.
 func (r reader) tagged(n *tree.Node) bool {
 	tag := r.tag(n)
-	return tag != "" && tag != "!!str" && tag != "!"
+	return tag != "" && !(tag == "!!str" && n.Style == tree.Plain && n.Text != "")
 }
 
-func (r reader) isText(n *tree.Node) bool { return r.tag(n) != "" }
-
+// tag is the word that begins with an exclamation mark before n.
 func (r reader) tag(n *tree.Node) string {
 	if n.Alias { // its place is that of the alias
 		return ""
 	}
 	before := strings.TrimRight(r.src.Text[:n.Start], " \t")
-	if len(before) == n.Start { // nothing but a blank ends a tag
-		return ""
-	}
 	word := before[strings.LastIndexAny(before, " \t\r\n,[{")+1:]
 	if strings.HasPrefix(word, "&") { // an anchor between tag and value
 		before = strings.TrimRight(strings.TrimSuffix(before, word), " \t")
@@ -195,6 +199,23 @@ func (r reader) tag(n *tree.Node) string {
 	}
 	if strings.HasPrefix(word, "!") {
 		return word
+	}
+	return ""
+}
+
+// unclear says why a word without quotes is none for client-go's reader, which
+// is stricter with punctuation and with lines that go on inside brackets.
+func (r reader) unclear(n *tree.Node) string {
+	if n.Text == "" || n.Alias {
+		return ""
+	}
+	switch first := n.Text[0]; {
+	case strings.IndexByte(":?#", first) >= 0, n.Text == "-":
+		return fmt.Sprintf("%q cannot begin a value here", first)
+	case r.flow && strings.ContainsRune(n.Text, '?'):
+		return "a question mark inside brackets"
+	case r.flow && strings.ContainsAny(r.src.Text[n.Start:n.End], "\r\n"):
+		return "a value inside brackets that goes on in the next line"
 	}
 	return ""
 }
