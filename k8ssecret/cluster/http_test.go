@@ -106,10 +106,9 @@ func outcomeOf(body []byte, created bool, err error) outcome {
 
 // call is one of the things that are asked for.
 type call struct {
-	op    Op
-	ours  func(context.Context, *Client) ([]byte, bool, error)
-	rest  func(*rest.RESTClient) *rest.Request
-	apply ApplyOptions
+	op   Op
+	ours func(context.Context, *Client) ([]byte, bool, error)
+	rest func(*rest.RESTClient) *rest.Request
 }
 
 const secretText = `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a b"}}`

@@ -14,8 +14,8 @@ import (
 // yamlValue reads the first document of a text, YAML or JSON, as client-go's
 // reader does (sigs.k8s.io/yaml v1.6.0 over go.yaml.in/yaml/v2 v2.4.2): into
 // nil, bool, string, a number, []any or map[string]any. What that reader would
-// read otherwise than package tree is refused: directives, tags, and line breaks
-// other than those of ASCII. Its errors repeat nothing of the text but keys.
+// read otherwise than package tree does is refused: directives, tags, punctuation
+// that begins words, and line breaks other than those of ASCII. Its errors repeat nothing of the text but keys.
 func yamlValue(data []byte) (any, error) {
 	if err := printable(data); err != nil {
 		return nil, err
@@ -228,7 +228,9 @@ func hasNewEscape(quoted string) bool {
 			continue
 		}
 		i++
-		if code := strings.ToLower(quoted[i+1:]); quoted[i] == '/' || quoted[i] == 'u' && code >= "d8" && code < "e" {
+		// \uD800 to \uDFFF are halves.
+		code := quoted[i+1 : min(i+3, len(quoted))]
+		if quoted[i] == '/' || quoted[i] == 'u' && len(code) == 2 && code[0]|0x20 == 'd' && code[1] >= '8' {
 			return true
 		}
 	}
