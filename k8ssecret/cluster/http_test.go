@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +69,13 @@ func (s *record) add(r *http.Request) int {
 	defer s.mu.Unlock()
 	s.all = append(s.all, asked{r.Method, r.URL.EscapedPath(), r.Proto, peer, r.URL.Query(), header, string(body)})
 	return len(s.all) - 1
+}
+
+// list is all that was asked until now.
+func (s *record) list() []asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
 }
 
 // portless makes what names a server of ours the same for all of them.
@@ -168,6 +177,29 @@ func mergeCall() call {
 	}
 }
 
+func listCall() call {
+	return call{
+		op: Op{"list", Secrets, "", ""},
+		ours: func(ctx context.Context, c *Client) ([]byte, bool, error) {
+			all, err := List[json.RawMessage](ctx, c, Secrets, "", ListOptions{Labels: "app=registry,tier!=a b", Fields: "type=kubernetes.io/tls", PageSize: 7})
+			if err != nil {
+				return nil, false, err
+			}
+			return bytes.Join(rawBytes(all), []byte("\n")), false, nil
+		},
+		rest: func(c *rest.RESTClient) *rest.Request {
+			return c.Get().AbsPath("/api", "v1", "secrets").Param("limit", "7").Param("labelSelector", "app=registry,tier!=a b").Param("fieldSelector", "type=kubernetes.io/tls")
+		},
+	}
+}
+
+func rawBytes(all []json.RawMessage) (data [][]byte) {
+	for _, one := range all {
+		data = append(data, one)
+	}
+	return data
+}
+
 // theirCall is what client-go makes of a call, in our words.
 func theirCall(ctx context.Context, c *rest.RESTClient, k call) ([]byte, bool, error) {
 	var code int
@@ -180,6 +212,14 @@ func theirCall(ctx context.Context, c *rest.RESTClient, k call) ([]byte, bool, e
 	if err == nil && k.op.Verb == "get" {
 		var object json.RawMessage
 		err = k.op.decode(body, &object)
+	}
+	if err == nil && k.op.Verb == "list" {
+		var all []json.RawMessage
+		_, err = items(bytes.NewReader(body), func(one json.RawMessage) bool {
+			all = append(all, one)
+			return true
+		})
+		body = bytes.Join(rawBytes(all), []byte("\n"))
 	}
 	if answer, ok := errors.AsType[*apierrors.StatusError](err); ok {
 		data, _ := json.Marshal(answer.ErrStatus)
@@ -214,6 +254,7 @@ const tokenUser = `{"token": "sesame", "as": "jane", "as-groups": ["a", "b"], "a
 // bothDo lets both sides do the calls, each to a server of its own.
 func bothDo(t *testing.T, h handler, http2 bool, ourUser, theirUser string, timeout time.Duration, calls ...call) []asked {
 	t.Helper()
+	silence()
 	type side struct {
 		seen *record
 		outs []outcome
@@ -259,8 +300,8 @@ func bothDo(t *testing.T, h handler, http2 bool, ourUser, theirUser string, time
 	})
 	running.Wait()
 	assert.Equal(t, they.outs, we.outs)
-	assert.Equal(t, they.seen.all, we.seen.all)
-	return we.seen.all
+	assert.Equal(t, they.seen.list(), we.seen.list())
+	return we.seen.list()
 }
 
 type warningFunc func(string)
@@ -358,6 +399,11 @@ func TestRequests(t *testing.T) {
 		{name: "another kind", answer: says(422, api, secretText)},
 		{name: "half a Status", answer: says(422, api, statusText("Invalid", 422, "{}")[:50])},
 		{name: "no body", answer: says(500, api, "")},
+		{name: "a list", answer: says(200, api, `{"metadata": {}, "items": [{"a": 1}, {"b": 2}]}`, "Warning", `299 - "old"`), calls: []call{listCall()}},
+		{name: "a list after 429", answer: then(3, says(429, api, statusText("TooManyRequests", 429, "{}"), "Retry-After", "0"), says(200, api, `{"items": [{"a": 1}]}`)), calls: []call{listCall()}},
+		{name: "a list over a connection that breaks", answer: then(1, hijack("", true), says(200, api, `{"items": [{"a": 1}]}`)), http1: true, calls: []call{listCall()}},
+		{name: "a list that is refused", answer: says(403, api, statusText("Forbidden", 403, "{}")), calls: []call{listCall()}},
+		{name: "a list that is none", answer: says(200, api, "[]"), calls: []call{listCall()}},
 		{name: "a page of a proxy", answer: says(200, "text/html", "<html>log in</html>")},
 		{name: "502 of a proxy", answer: says(502, "text/html", "<html>bad gateway</html>")},
 		{name: "401 of a proxy", answer: says(401, "text/html", "<html>log in</html>")},
@@ -398,12 +444,12 @@ func TestRequests(t *testing.T) {
 		{name: "a body that is cut", answer: hijack("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\": ", false), http1: true},
 		{name: "a refusal that is cut", answer: hijack("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\": ", false), http1: true},
 		{name: "no HTTP", answer: hijack("SSH-2.0-OpenSSH\r\n", false), http1: true},
-		{name: "too slow", answer: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }, timeout: 200 * time.Millisecond},
+		{name: "too slow", answer: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }, timeout: time.Second},
 		{name: "too slow in the middle", answer: func(w http.ResponseWriter, r *http.Request, _ int) {
 			io.WriteString(w, "{")
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, timeout: 200 * time.Millisecond},
+		}, timeout: time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -553,7 +599,7 @@ func TestPatience(t *testing.T) {
 	_, err = c.Apply(t.Context(), Secrets, "infra", "a", []byte("{}"), ApplyOptions{})
 	assert.Equal(t, Throttled, KindOf(err), err)
 	assert.Less(t, time.Since(start), 5*time.Second)
-	assert.Len(t, seen.all, 2)
+	assert.Len(t, seen.list(), 2)
 }
 
 // TestWaitEnds: who is told to stop does not wait for the API server.
@@ -590,4 +636,20 @@ func TestLongAnswers(t *testing.T) {
 		assert.Equal(t, Unreachable, KindOf(err))
 		assert.ErrorContains(t, err, "none of a Kubernetes API server")
 	}
+}
+
+// FuzzCredential: whatever a plug-in prints, reading it gives credentials or
+// says why not, and repeats none of it.
+func FuzzCredential(f *testing.F) {
+	const version = "client.authentication.k8s.io/v1"
+	for _, status := range []string{`{"token": "two"}`, `{"clientCertificateData": "a", "clientKeyData": "b"}`, `{"token": "a", "expirationTimestamp": "2020-01-01T00:00:00Z"}`, "null"} {
+		f.Add([]byte(credential(version, status)))
+	}
+	f.Add([]byte("apiVersion: " + version + "\nstatus: {token: two}\n"))
+	f.Fuzz(func(t *testing.T, output []byte) {
+		c, err := parseCredential(output, version)
+		if err == nil && c.token == "" && c.cert == nil {
+			t.Error("neither credentials nor an error")
+		}
+	})
 }

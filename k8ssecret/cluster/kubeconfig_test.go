@@ -27,7 +27,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 )
 
 // What kubeconfigs mean is tested against client-go itself: whatever it takes
@@ -180,7 +179,7 @@ func restClient(c *rest.Config) (*rest.RESTClient, error) {
 // folder has the files that kubeconfigs of the tests name.
 func folder(t testing.TB) string {
 	t.Helper()
-	klog.SetLogger(klog.Logger{})
+	silence()
 	dir := t.TempDir()
 	cert, key := pair(t, "admin")
 	for name, data := range map[string]string{

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
@@ -22,8 +23,7 @@ import (
 
 // roundTripper is what requests go through.
 func (a *access) roundTripper(userAgent string) (http.RoundTripper, error) {
-	klog.SetLogger(klog.Logger{}) // it logs what its errors say as well
-
+	silence()
 	c := &transport.Config{
 		UserAgent: userAgent, DisableCompression: a.disableCompression,
 		Username: a.username, Password: a.password, BearerToken: a.token, BearerTokenFile: a.tokenFile,
@@ -53,6 +53,11 @@ func (a *access) roundTripper(userAgent string) (http.RoundTripper, error) {
 	}
 	return transport.New(c)
 }
+
+var silenced sync.Once
+
+// silence keeps the transport from logging what its errors say as well.
+func silence() { silenced.Do(func() { klog.SetLogger(klog.Logger{}) }) }
 
 // warningsIn gives the texts of Warning headers of the one code that Kubernetes
 // sends (RFC 7234, section 5.5.7).
