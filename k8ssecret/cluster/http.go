@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -102,7 +103,7 @@ func retryAfter(method string, answer *http.Response, err error) (time.Duration,
 		return 0, false
 	}
 	seconds, err := strconv.Atoi(answer.Header.Get("Retry-After"))
-	return time.Duration(seconds) * time.Second, err == nil
+	return time.Duration(min(seconds, math.MaxInt32)) * time.Second, err == nil
 }
 
 // discard reads what is left of a short answer, so that its connection serves

@@ -431,6 +431,26 @@ func same(t *testing.T, way string, o Options, home, says, said string) {
 	require.ErrorContains(t, err, says, way)
 }
 
+// TestErrorsKeepSecrets: no error repeats a value.
+func TestErrorsKeepSecrets(t *testing.T) {
+	for _, user := range []string{
+		"token: *sesame", "token: !sesame x", "token: [sesame", "token: \"sesame", "token: 'sesame", "token: sesame: x", "token: |sesame", "token: @sesame", "token: {sesame: x}", "token: [sesame]",
+		"token: \"sesame\\q\"", "token: sesame\n   x: y", "token: sesame\n  x", "token: >-\n\tsesame", "client-key-data: sesame#", "client-certificate-data: c2VzYW1l, client-key-data: c2VzYW1l",
+		"token: &sesame", "? sesame", "username: sesame, token: sesame", "password: sesame\x01",
+	} {
+		for _, text := range []string{simple(https, user, ""), "users:\n- name: u\n  user:\n    " + strings.ReplaceAll(user, "\n", "\n    ") + "\n"} {
+			_, err := Open(Options{Kubeconfig: []byte(text), Path: "bad"})
+			if err != nil {
+				assert.NotContains(t, err.Error(), "sesame", text)
+				assert.NotContains(t, err.Error(), "c2VzYW1l", text)
+			}
+			_, err = parseCredential([]byte("status: {"+user+"}"), "v1")
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), "sesame", user)
+		}
+	}
+}
+
 // TestKubeconfigLists: what several files say together.
 func TestKubeconfigLists(t *testing.T) {
 	if runtime.GOOS == "windows" {

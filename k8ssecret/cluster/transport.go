@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net"
 	"net/http"
@@ -76,22 +74,4 @@ func warningsIn(header http.Header) (texts []string) {
 // came: what client-go asks again for (rest/request.go, request).
 func isBroken(err error) bool {
 	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || utilnet.IsHTTP2ConnectionLost(err)
-}
-
-// areCertificates: PEM with at least one certificate, and none that is broken
-// (client-go, util/cert/pem.go, ParseCertsPEM).
-func areCertificates(data []byte) (some bool) {
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			return some
-		}
-		if block.Type != "CERTIFICATE" || len(block.Headers) > 0 {
-			continue
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return false
-		}
-		some = true
-	}
 }

@@ -25,7 +25,10 @@ func yamlValue(data []byte) (any, error) {
 	if len(docs) == 0 || firstIsEmpty(src.Text[:docs[0].Start]) {
 		return nil, nil
 	}
-	if docs[0].Err != nil {
+	if e, ok := errors.AsType[*tree.Error](docs[0].Err); ok && strings.HasPrefix(src.Text[e.Offset:], "*") {
+		e.Msg = "a leading * refers to an anchor, which is not there: put the value between quotes" // without the value
+		return nil, e
+	} else if docs[0].Err != nil {
 		return nil, docs[0].Err
 	}
 	root := docs[0].Root
