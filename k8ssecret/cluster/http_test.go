@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -585,6 +586,54 @@ func TestProxy(t *testing.T) {
 	}
 	const login = " Basic amFuZTpzZXNhbWU="
 	assert.Equal(t, []string{"GET http://api.example/api/v1/namespaces/infra/secrets/a?timeout=30s" + login, "CONNECT api.example:443" + login}, asked)
+}
+
+// TestProxyOfEnvironment runs itself with proxies in the environment, which Go
+// reads once: for each server both sides go through the same one, or none.
+func TestProxyOfEnvironment(t *testing.T) {
+	if os.Getenv("CRPKI_TEST_PROXY") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestProxyOfEnvironment$", "-test.v")
+		cmd.Env = append(os.Environ(), "CRPKI_TEST_PROXY=1", "HTTPS_PROXY=http://proxy.example:3128", "HTTP_PROXY=http://other.example:3128", "NO_PROXY=10.0.0.0/8,.internal,192.168.7.7,fd00::/8")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		assert.Contains(t, string(out), "--- PASS: TestProxyOfEnvironment/", string(out))
+		return
+	}
+	for server, want := range map[string]string{
+		"https://api.example:6443": "http://proxy.example:3128", "https://10.96.0.1": "", "https://11.96.0.1": "http://proxy.example:3128", "https://api.internal": "",
+		"https://192.168.7.7": "", "https://192.168.7.8": "http://proxy.example:3128", "https://[fd00::1]:6443": "", "http://api.example": "http://other.example:3128", "https://127.0.0.1": "",
+	} {
+		t.Run(server, func(t *testing.T) {
+			text := []byte(simple(fmt.Sprintf("server: '%s', insecure-skip-tls-verify: true", server), "token: abc", ""))
+			c, err := Open(Options{Kubeconfig: text})
+			require.NoError(t, err)
+			config, err := clientcmd.RESTConfigFromKubeConfig(text)
+			require.NoError(t, err)
+			other, err := restClient(config)
+			require.NoError(t, err)
+			assert.Equal(t, want, proxyOf(t, c.http.Transport, server))
+			assert.Equal(t, want, proxyOf(t, other.Client.Transport, server), "client-go")
+		})
+	}
+}
+
+func proxyOf(t *testing.T, rt http.RoundTripper, server string) string {
+	t.Helper()
+	for {
+		wrapped, ok := rt.(interface{ WrappedRoundTripper() http.RoundTripper })
+		if !ok {
+			break
+		}
+		rt = wrapped.WrappedRoundTripper()
+	}
+	r, err := http.NewRequest(http.MethodGet, server, nil)
+	require.NoError(t, err)
+	proxy, err := rt.(*http.Transport).Proxy(r)
+	require.NoError(t, err)
+	if proxy == nil {
+		return ""
+	}
+	return proxy.String()
 }
 
 // TestPatience: where client-go waits longer than anybody has allowed, or asks
