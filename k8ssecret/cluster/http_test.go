@@ -565,6 +565,20 @@ func TestPlugInsThatFail(t *testing.T) {
 	bothDo(t, says(200, "application/json", secretText), true, user, user, time.Second, getCall())
 }
 
+// TestPlugInsNotNeeded: who has other credentials needs none of a plug-in.
+func TestPlugInsNotNeeded(t *testing.T) {
+	cert, key := pair(t, "jane")
+	for _, other := range []map[string]any{
+		{"token": "abc"}, {"username": "jane", "password": "abc"}, {"client-certificate-data": []byte(cert), "client-key-data": []byte(key)},
+	} {
+		other["exec"] = map[string]string{"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", "command": "false"}
+		user, err := json.Marshal(other)
+		require.NoError(t, err)
+		seen := bothDo(t, says(200, "application/json", secretText), true, string(user), string(user), 10*time.Second, getCall())
+		assert.Len(t, seen, 1)
+	}
+}
+
 // TestProxy: what the kubeconfig names is asked in place of the server.
 func TestProxy(t *testing.T) {
 	var asked []string

@@ -575,6 +575,7 @@ func pods(t *testing.T) {
 		{name: "no CA", token: "abc", namespace: "infra"},
 		{name: "a CA that is none", token: "abc", ca: "abc", namespace: "infra"},
 		{name: "a CA with a broken one behind", token: "abc", ca: string(ca) + "-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n"},
+		{name: "a CA with headers", token: "abc", ca: strings.Replace(string(ca), "CERTIFICATE-----\n", "CERTIFICATE-----\nA: b\n\n", 1)},
 		{name: "no namespace", token: "abc", ca: string(ca)},
 		{name: "a namespace in the environment", token: "abc", ca: string(ca), namespace: "infra", env: map[string]string{"POD_NAMESPACE": "other"}},
 		{name: "no token", ca: string(ca), says: "names no cluster", said: "no configuration"},
