@@ -13,10 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Kind says what kept the cluster from doing what was asked.
@@ -113,9 +109,9 @@ var errNoAnswer = errors.New("the answer is none of a Kubernetes API server: doe
 func configError(o Options, err error) error {
 	e := &Error{Kind: BadConfig, Detail: "kubeconfig: " + oneLine(err), err: err}
 	switch {
-	case clientcmd.IsEmptyConfig(err) && o.Kubeconfig == nil:
+	case errors.Is(err, errEmpty) && o.Kubeconfig == nil:
 		e.Detail = "there is no kubeconfig: KUBECONFIG and ~/.kube/config give none, and this is no pod of a cluster"
-	case clientcmd.IsEmptyConfig(err):
+	case errors.Is(err, errEmpty):
 		e.Detail = fmt.Sprintf("kubeconfig %s: it names no cluster", o.Path)
 	case o.Kubeconfig != nil:
 		e.Detail = fmt.Sprintf("kubeconfig %s: %s", o.Path, oneLine(err))
@@ -164,8 +160,8 @@ func (op Op) explain(ctx context.Context, err error) error {
 		return err
 	}
 	e := &Error{Op: op, Detail: err.Error(), err: err}
-	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
-		e.status(status.ErrStatus)
+	if s, ok := errors.AsType[*status](err); ok {
+		e.status(s)
 	} else {
 		e.connection(err)
 	}
@@ -198,20 +194,16 @@ func (e *Error) connection(err error) {
 	case isRecord || isNetwork:
 		e.Kind = Unreachable
 	default:
-		e.Kind = Unreachable // whatever client-go could not send, or read
+		e.Kind = Unreachable // whatever could not be sent, or read
 	}
 }
 
 // status explains what the API server said.
-func (e *Error) status(s metav1.Status) {
+func (e *Error) status(s *status) {
 	e.Detail = s.Message
-	details := s.Details
-	if details == nil {
-		details = &metav1.StatusDetails{}
-	}
-	for _, cause := range details.Causes {
+	for _, cause := range s.Details.Causes {
 		switch cause.Type {
-		case metav1.CauseTypeFieldManagerConflict:
+		case causeConflict:
 			e.Owners = append(e.Owners, Owner{managerIn(cause.Message), cause.Field})
 		default:
 			if cause.Field != "" {
@@ -219,34 +211,34 @@ func (e *Error) status(s metav1.Status) {
 			}
 		}
 	}
-	if isForeign(details) && s.Reason != metav1.StatusReasonNotFound && s.Reason != metav1.StatusReasonUnauthorized && s.Reason != metav1.StatusReasonTooManyRequests {
+	if s.isForeign() && !slices.Contains([]string{"NotFound", "Unauthorized", "TooManyRequests"}, s.Reason) {
 		e.Kind, e.Detail = Unreachable, fmt.Sprintf("HTTP status %d; %v", s.Code, errNoAnswer)
 		return
 	}
 	switch s.Reason {
-	case metav1.StatusReasonUnauthorized:
+	case "Unauthorized":
 		e.Kind, e.Detail = Unauthorized, "the API server does not take the credentials: they are wrong or have expired"
-	case metav1.StatusReasonForbidden:
+	case "Forbidden":
 		e.forbidden(s.Message)
-	case metav1.StatusReasonNotFound:
-		e.notFound(details)
-	case metav1.StatusReasonAlreadyExists:
+	case "NotFound":
+		e.notFound(s)
+	case "AlreadyExists":
 		e.Kind = Exists
-	case metav1.StatusReasonConflict:
+	case "Conflict":
 		e.Kind = Conflict
 		if len(e.Owners) > 0 {
 			e.Detail = "others own what is to be applied: " + describeOwners(e.Owners)
 		}
-	case metav1.StatusReasonInvalid:
+	case "Invalid":
 		e.Kind = Invalid
 		if strings.Contains(s.Message, "immutable") {
 			e.Kind = Immutable
 		}
-	case metav1.StatusReasonBadRequest, metav1.StatusReasonRequestEntityTooLarge, metav1.StatusReasonUnsupportedMediaType:
+	case "BadRequest", "RequestEntityTooLarge", "UnsupportedMediaType":
 		e.Kind = Invalid
-	case metav1.StatusReasonTooManyRequests:
+	case "TooManyRequests":
 		e.Kind = Throttled
-	case metav1.StatusReasonTimeout, metav1.StatusReasonServerTimeout, metav1.StatusReasonServiceUnavailable, metav1.StatusReasonInternalError:
+	case "Timeout", "ServerTimeout", "ServiceUnavailable", "InternalError":
 		e.Kind = Unreachable
 	default:
 		if s.Code == http.StatusTooManyRequests {
@@ -258,23 +250,23 @@ func (e *Error) status(s metav1.Status) {
 }
 
 // notFound tells an object that is missing from a resource that is.
-func (e *Error) notFound(d *metav1.StatusDetails) {
-	if isForeign(d) && e.Op.Resource.Group == "" { // which every API server has
+func (e *Error) notFound(s *status) {
+	if s.isForeign() && e.Op.Resource.Group == "" { // which every API server has
 		e.Kind, e.Detail = Unreachable, "HTTP status 404; "+errNoAnswer.Error()
 		return
 	}
-	if d.Name == "" || isForeign(d) {
+	if s.Details.Name == "" || s.isForeign() {
 		e.Kind = NoAPI
 		e.Detail = "the API server does not know " + e.Op.Resource.APIVersion() + " " + e.Op.Resource.Name
 		return
 	}
 	e.Kind = NotFound
-	e.Missing.Resource, e.Missing.Name = d.Kind, d.Name
+	e.Missing.Resource, e.Missing.Name = s.Details.Kind, s.Details.Name
 }
 
 // isForeign: the answer was no Status, and so not of the API's.
-func isForeign(d *metav1.StatusDetails) bool {
-	return len(d.Causes) > 0 && d.Causes[0].Type == metav1.CauseTypeUnexpectedServerResponse
+func (s *status) isForeign() bool {
+	return len(s.Details.Causes) > 0 && s.Details.Causes[0].Type == causeForeign
 }
 
 // forbidden takes the missing permission out of `User "jane" cannot create

@@ -6,13 +6,10 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 )
 
 // maxObject bounds one answer that is no list, in bytes. etcd takes 1.5 MiB.
@@ -26,7 +23,7 @@ func Get[T any](ctx context.Context, c *Client, r Resource, namespace, name stri
 	if err := op.check(); err != nil {
 		return object, err
 	}
-	body, err := c.do(ctx, c.rest.Get().AbsPath(r.path(namespace, name)...), op)
+	body, err := c.get(ctx, op, r.path(namespace, name))
 	if err != nil {
 		return object, err
 	}
@@ -94,22 +91,25 @@ func (c *Client) page(ctx context.Context, op Op, o ListOptions, next string) (i
 	if size == 0 {
 		size = 500
 	}
-	q := c.rest.Get().AbsPath(op.Resource.path(op.Namespace, "")...).Param("limit", strconv.Itoa(size))
+	query := url.Values{"limit": {strconv.Itoa(size)}}
 	for name, value := range map[string]string{"labelSelector": o.Labels, "fieldSelector": o.Fields, "continue": next} {
 		if value != "" {
-			q = q.Param(name, value)
+			query.Set(name, value)
 		}
 	}
-	return q.Stream(quiet(ctx))
+	answer, err := c.send(ctx, request{method: http.MethodGet, path: op.Resource.path(op.Namespace, ""), query: query})
+	if err != nil {
+		return nil, err
+	}
+	return answer.Body, nil
 }
 
 // restartToken is that with which the API server lets a list go on whose own
 // has expired (it keeps a state for five minutes), "" for all other errors. The
 // rest is then as it is now, not as it was at the first page.
 func restartToken(err error) string {
-	var status *apierrors.StatusError
-	if errors.As(err, &status) && apierrors.IsResourceExpired(err) {
-		return status.ErrStatus.Continue
+	if s, ok := errors.AsType[*status](err); ok && s.Reason == "Expired" {
+		return s.Metadata.Continue
 	}
 	return ""
 }
@@ -204,49 +204,51 @@ type Applied struct {
 // others own give a [Conflict], unless they have the same value.
 func (c *Client) Apply(ctx context.Context, r Resource, namespace, name string, object []byte, o ApplyOptions) (Applied, error) {
 	op := Op{"patch", r, namespace, name}
-	q := c.rest.Patch(types.ApplyPatchType).Param("fieldManager", FieldManager).Param("fieldValidation", "Strict")
-	if o.Force {
-		q = q.Param("force", "true")
-	}
-	return c.write(ctx, q, op, object, o)
+	q := request{method: http.MethodPatch, content: "application/apply-patch+yaml", body: object}
+	return c.write(ctx, q, op, o)
 }
 
 // Create creates an object, given in JSON.
 func (c *Client) Create(ctx context.Context, r Resource, namespace string, object []byte, o ApplyOptions) (Applied, error) {
-	q := c.rest.Post().Param("fieldManager", FieldManager).Param("fieldValidation", "Strict")
-	return c.write(ctx, q, Op{"create", r, namespace, ""}, object, o)
+	q := request{method: http.MethodPost, content: contentType, body: object}
+	return c.write(ctx, q, Op{"create", r, namespace, ""}, ApplyOptions{DryRun: o.DryRun})
 }
 
 // Merge changes an object by a strategic merge patch, in JSON. What the patch
 // does not name stays, and lists that the API merges by a key are merged.
 func (c *Client) Merge(ctx context.Context, r Resource, namespace, name string, patch []byte, o ApplyOptions) (Applied, error) {
-	q := c.rest.Patch(types.StrategicMergePatchType).Param("fieldManager", FieldManager).Param("fieldValidation", "Strict")
-	return c.write(ctx, q, Op{"patch", r, namespace, name}, patch, o)
+	q := request{method: http.MethodPatch, content: "application/strategic-merge-patch+json", body: patch}
+	return c.write(ctx, q, Op{"patch", r, namespace, name}, ApplyOptions{DryRun: o.DryRun})
 }
 
-func (c *Client) write(ctx context.Context, q *rest.Request, op Op, body []byte, o ApplyOptions) (Applied, error) {
+// write sends q. All its tries together have the time of one.
+func (c *Client) write(ctx context.Context, q request, op Op, o ApplyOptions) (Applied, error) {
 	if err := op.check(); err != nil {
 		return Applied{}, err
 	}
-	if o.DryRun {
-		q = q.Param("dryRun", "All")
+	q.path = op.Resource.path(op.Namespace, op.Name)
+	q.query = url.Values{"fieldManager": {FieldManager}, "fieldValidation": {"Strict"}}
+	if o.Force {
+		q.query.Set("force", "true")
 	}
-	result := q.AbsPath(op.Resource.path(op.Namespace, op.Name)...).Body(body).Do(quiet(ctx))
-	var code int
-	result.StatusCode(&code)
-	// Error decodes the Status that the API server sent; Raw alone does not.
-	if err := result.Error(); err != nil {
+	if o.DryRun {
+		q.query.Set("dryRun", "All")
+	}
+	limited, cancel := context.WithTimeout(ctx, c.http.Timeout)
+	defer cancel()
+	answer, err := c.send(limited, q)
+	if err != nil {
 		return Applied{}, op.explain(ctx, err)
 	}
-	answer, err := result.Raw()
-	return Applied{Created: code == 201, Object: answer}, op.explain(ctx, err)
+	object, err := readObject(answer)
+	return Applied{Created: answer.StatusCode == http.StatusCreated, Object: object}, op.explain(ctx, err)
 }
 
 // Serves reports whether the API server has the resource: custom ones and new
 // ones are not in every cluster.
 func (c *Client) Serves(ctx context.Context, r Resource) (bool, error) {
 	op := Op{"get", Resource{Group: r.Group, Version: r.Version, Name: "the API " + r.APIVersion(), ClusterScoped: true}, "", ""}
-	body, err := c.do(ctx, c.rest.Get().AbsPath(r.root()...), op)
+	body, err := c.get(ctx, op, r.root())
 	if KindOf(err) == NoAPI || KindOf(err) == NotFound {
 		return false, nil
 	}
@@ -269,18 +271,23 @@ func (c *Client) Serves(ctx context.Context, r Resource) (bool, error) {
 	return false, nil
 }
 
-// do gives the body of the answer.
-func (c *Client) do(ctx context.Context, q *rest.Request, op Op) ([]byte, error) {
-	body, err := q.Stream(quiet(ctx))
+// get gives the body of what is at path.
+func (c *Client) get(ctx context.Context, op Op, path []string) ([]byte, error) {
+	answer, err := c.send(ctx, request{method: http.MethodGet, path: path})
 	if err != nil {
 		return nil, op.explain(ctx, err)
 	}
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, maxObject+1))
+	body, err := readObject(answer)
+	return body, op.explain(ctx, err)
+}
+
+func readObject(answer *http.Response) ([]byte, error) {
+	defer answer.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxObject+1))
 	if err == nil && len(data) > maxObject {
 		err = errNoAnswer
 	}
-	return data, op.explain(ctx, err)
+	return data, err
 }
 
 // decode reads what the API server answered. Its error says nothing of the
@@ -291,9 +298,6 @@ func (op Op) decode(body []byte, into any) error {
 	}
 	return nil
 }
-
-// quiet keeps client-go from logging what its errors say.
-func quiet(ctx context.Context) context.Context { return klog.NewContext(ctx, klog.Logger{}) }
 
 // check refuses names that would lead to another path.
 func (op Op) check() error {
