@@ -56,6 +56,13 @@ func onTerminal(t *testing.T, name string, args ...string) *terminal {
 	require.NoError(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
 	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
 	require.NoError(t, err)
+	// At Ctrl-C a terminal throws away what is on its way to the screen, after it
+	// has sent the signal (drivers/tty/n_tty.c, isig): what a quick program says to
+	// the signal, too.
+	state, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	require.NoError(t, err)
+	state.Lflag |= unix.NOFLSH
+	require.NoError(t, unix.IoctlSetTermios(fd, unix.TCSETS, state))
 	require.NoError(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 120}))
 	pts, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(t, err)
