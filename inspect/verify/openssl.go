@@ -299,7 +299,7 @@ func (v *verification) findIssuer(pool []*certificate, c *certificate) *certific
 		if v.IgnoreTime || candidate.validAt(v.At) == CodeOK {
 			return candidate
 		}
-		if best == nil || candidate.view.NotAfter.After(best.view.NotAfter) {
+		if best == nil || candidate.endsAfter(best) {
 			best = candidate
 		}
 	}
@@ -397,7 +397,7 @@ func (v *verification) checkExtensions() bool {
 		ok := v.failIf(c.unknownCritical, CodeUnhandledCriticalExtension, i) &&
 			v.failIf(c.proxy, CodeProxyCertificatesNotAllowed, i) &&
 			v.failIf(v.wrongCA(c, i), CodeInvalidCA, i) &&
-			v.failIf(n > 1 && c.view.Key.Curve == "explicit", CodeEcKeyExplicitParams, i) &&
+			v.failIf(n > 1 && c.key.explicitCurve(), CodeEcKeyExplicitParams, i) &&
 			(!v.Strict || n == 1 || v.checkStrict(c, i)) &&
 			v.failIf(!v.purposeOK(c, i), CodeInvalidPurpose, i) &&
 			v.failIf(i > 1 && c.pathLen != -1 && plen > c.pathLen, CodePathLengthExceeded, i)
@@ -420,7 +420,7 @@ func (v *verification) wrongCA(c *certificate, depth int) bool {
 }
 
 func (v *verification) checkStrict(c *certificate, i int) bool {
-	noSubject, noIssuer := len(c.view.Subject) == 0, len(c.view.Issuer) == 0
+	noSubject, noIssuer := len(c.subject.entries) == 0, len(c.issuer.entries) == 0
 	last := i+1 == len(v.chain)
 	checks := []struct {
 		bad  bool
@@ -435,12 +435,12 @@ func (v *verification) checkStrict(c *certificate, i int) bool {
 		{noSubject && (c.isCA || c.hasKU && c.ku&kuCRLSign != 0 || !c.hasSAN), CodeSubjectNameEmpty},
 		{noSubject && c.hasSAN && !c.sanCritical, CodeEmptySubjectSanNotCritical},
 		{c.hasSAN && len(c.sans) == 0, CodeEmptySubjectAltName},
-		{c.view.InnerAlgorithm != c.view.OuterAlgorithm, CodeSignatureAlgorithmInconsistency},
+		{!c.inner.equal(c.outer), CodeSignatureAlgorithmInconsistency},
 		{c.hasAKID && c.akidCritical, CodeAuthorityKeyIdentifierCritical},
 		{c.hasSKID && c.skidCritical, CodeSubjectKeyIdentifierCritical},
-		{c.view.Version >= 3 && !last && c.akidKeyID == nil, CodeMissingAuthorityKeyIdentifier},
-		{c.view.Version >= 3 && c.isCA && !c.hasSKID, CodeMissingSubjectKeyIdentifier},
-		{c.view.Version < 3 && len(c.view.Extensions) > 0, CodeExtensionsRequireVersion3},
+		{c.version >= 2 && !last && c.akidKeyID == nil, CodeMissingAuthorityKeyIdentifier},
+		{c.version >= 2 && c.isCA && !c.hasSKID, CodeMissingSubjectKeyIdentifier},
+		{c.version < 2 && len(c.extensions) > 0, CodeExtensionsRequireVersion3},
 	}
 	for _, check := range checks {
 		if !v.failIf(check.bad, check.code, i) {
@@ -608,10 +608,12 @@ func (v *verification) checkTime(c *certificate, depth int) bool {
 	if v.IgnoreTime {
 		return true
 	}
-	return v.failIf(c.view.NotBefore.IsZero(), CodeErrorInCertNotBeforeField, depth) &&
-		v.failIf(c.view.NotBefore.After(v.At), CodeCertNotYetValid, depth) &&
-		v.failIf(c.view.NotAfter.IsZero(), CodeErrorInCertNotAfterField, depth) &&
-		v.failIf(!c.view.NotAfter.After(v.At), CodeCertHasExpired, depth)
+	from, ok := timeOf(c.notBefore)
+	if !v.failIf(!ok, CodeErrorInCertNotBeforeField, depth) || !v.failIf(ok && from.After(v.At), CodeCertNotYetValid, depth) {
+		return false
+	}
+	until, ok := timeOf(c.notAfter)
+	return v.failIf(!ok, CodeErrorInCertNotAfterField, depth) && v.failIf(ok && !until.After(v.At), CodeCertHasExpired, depth)
 }
 
 func (v *verification) checkNameConstraints() bool {
@@ -625,7 +627,7 @@ func (v *verification) checkNameConstraints() bool {
 			if nc == nil {
 				continue
 			}
-			code := nc.check(c.allNames())
+			code := nc.check(c)
 			if code == CodeOK && i == 0 && !c.hasSANOf(gnDNS) {
 				code = nc.checkCommonNames(c)
 			}

@@ -2,13 +2,9 @@ package verify
 
 import (
 	"bytes"
-	"encoding/asn1"
 	"net/netip"
 	"slices"
 	"strings"
-
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // nameConstraints is a nameConstraints extension (RFC 5280 4.2.1.10).
@@ -17,148 +13,84 @@ type nameConstraints struct {
 }
 
 type subtree struct {
-	kind   byte // context tag of the GeneralName
-	value  []byte
+	base   generalName
 	minmax bool // a minimum other than 0, or a maximum
 }
 
-// Context tags of GeneralName.
-const (
-	gnOther = 0
-	gnEmail = 1
-	gnDNS   = 2
-	gnDir   = 4
-	gnURI   = 6
-	gnIP    = 7
-)
-
-func readNameConstraints(in cryptobyte.String) (*nameConstraints, bool) {
-	var seq, list cryptobyte.String
-	var present bool
+func (d *decoder) nameConstraints() *nameConstraints {
 	nc := &nameConstraints{}
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) {
-		return nil, false
-	}
-	for i, into := range []*[]subtree{&nc.permitted, &nc.excluded} {
-		if !seq.ReadOptionalASN1(&list, &present, cbasn1.Tag(i).Constructed().ContextSpecific()) {
-			return nil, false
-		}
-		if !present {
+	seq := d.sequence()
+	for tag, into := range []*[]subtree{&nc.permitted, &nc.excluded} {
+		if !seq.is(classContext, tag) {
 			continue
 		}
-		var ok bool
-		if *into, ok = readSubtrees(list); !ok {
-			return nil, false
+		list := seq.listAs(tag)
+		for !list.empty() {
+			*into = append(*into, list.subtree())
 		}
+		seq.end(list)
 	}
-	return nc, true
+	d.end(seq)
+	return nc
 }
 
-func readSubtrees(list cryptobyte.String) (out []subtree, ok bool) {
-	for !list.Empty() {
-		var tree, value cryptobyte.String
-		var tag cbasn1.Tag
-		if !list.ReadASN1(&tree, cbasn1.SEQUENCE) || !tree.ReadAnyASN1(&value, &tag) {
-			return nil, false
-		}
-		out = append(out, subtree{kind: byte(tag) & 0x1f, value: value, minmax: minMax(tree)})
+func (d *decoder) subtree() (t subtree) {
+	seq := d.sequence()
+	t.base = seq.generalName()
+	if seq.is(classContext, 0) {
+		minimum := seq.implicit(tagInteger)
+		t.minmax = !bytes.Equal(minimum, []byte{0})
 	}
-	return out, true
+	if seq.is(classContext, 1) {
+		seq.implicit(tagInteger)
+		t.minmax = true
+	}
+	d.end(seq)
+	return t
 }
 
-func minMax(tree cryptobyte.String) bool {
-	var value cryptobyte.String
-	var present bool
-	if tree.ReadOptionalASN1(&value, &present, cbasn1.Tag(0).ContextSpecific()) && present && !bytes.Equal(value, []byte{0}) {
-		return true
-	}
-	return !tree.Empty()
-}
+// oidSmtpUTF8Mailbox is the otherName that holds an internationalised mailbox
+// (RFC 8398 3): constraints on e-mail addresses are for it too.
+const oidSmtpUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
 
-// generalName is one name of a certificate to hold against the constraints.
-type generalName struct {
-	kind  byte
-	value []byte
-}
-
-// allNames are the names that NAME_CONSTRAINTS_check looks at: the subject, its
-// e-mail addresses and the SANs.
-func (c *certificate) allNames() []generalName {
-	var out []generalName
-	if len(c.view.Subject) > 0 {
-		out = append(out, generalName{gnDir, c.view.RawSubject})
-		for _, a := range c.view.Subject {
-			if a.OID == oidEmailAddress {
-				out = append(out, generalName{gnEmail, []byte(a.Value)})
-			}
-		}
-	}
-	for _, n := range c.sans {
-		out = append(out, effectiveName(generalName{kindOf(n.Kind), n.Raw}))
-	}
-	return out
-}
-
-// badName marks an otherName that cannot be held against a constraint.
-const badName = 0xff
-
-// effectiveName takes an internationalised mailbox (RFC 8398 3) for an e-mail address.
-func effectiveName(n generalName) generalName {
-	if n.kind != gnOther {
-		return n
-	}
-	in := cryptobyte.String(n.value)
-	var oid asn1.ObjectIdentifier
-	var wrapped, text cryptobyte.String
-	if !in.ReadASN1ObjectIdentifier(&oid) || oid.String() != "1.3.6.1.5.5.7.8.9" {
-		return n
-	}
-	if !in.ReadASN1(&wrapped, cbasn1.Tag(0).Constructed().ContextSpecific()) || !wrapped.ReadASN1(&text, cbasn1.UTF8String) {
-		return generalName{badName, n.value}
-	}
-	return generalName{gnEmail, text}
-}
-
-func kindOf(name string) byte {
-	switch name {
-	case "email":
+func (n generalName) constrainedAs() byte {
+	if n.kind == gnOther && n.oid == oidSmtpUTF8Mailbox {
 		return gnEmail
-	case "DNS":
-		return gnDNS
-	case "dirName":
-		return gnDir
-	case "URI":
-		return gnURI
-	case "IP":
-		return gnIP
-	case "otherName":
-		return gnOther
-	case "x400Address":
-		return 3
-	case "ediPartyName":
-		return 5
 	}
-	return 8
+	return n.kind
 }
 
 func (c *certificate) hasSANOf(kind byte) bool {
-	for _, n := range c.sans {
-		if kindOf(n.Kind) == kind {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.sans, func(n generalName) bool { return n.kind == kind })
 }
 
 // maxComparisons is NAME_CHECK_MAX: OpenSSL gives up above it.
 const maxComparisons = 1 << 20
 
-// check is NAME_CONSTRAINTS_check.
-func (nc *nameConstraints) check(names []generalName) Code {
-	if trees := len(nc.permitted) + len(nc.excluded); trees > 0 && len(names) > maxComparisons/trees {
+// check is NAME_CONSTRAINTS_check: the subject, its e-mail addresses and the
+// SANs are held against the constraints.
+func (nc *nameConstraints) check(c *certificate) Code {
+	names := len(c.subject.entries) + len(c.sans)
+	if trees := len(nc.permitted) + len(nc.excluded); names > 0 && trees > maxComparisons/names {
 		return CodeUnspecified
 	}
-	for _, n := range names {
+	if len(c.subject.entries) > 0 {
+		if code := nc.match(generalName{kind: gnDir, dir: c.subject}); code != CodeOK {
+			return code
+		}
+	}
+	for _, e := range c.subject.entries {
+		if e.oid != oidEmailAddress {
+			continue
+		}
+		if e.value.tag != tagIA5 {
+			return CodeUnsupportedNameSyntax
+		}
+		if code := nc.match(generalName{kind: gnEmail, value: e.value.value}); code != CodeOK {
+			return code
+		}
+	}
+	for _, n := range c.sans {
 		if code := nc.match(n); code != CodeOK {
 			return code
 		}
@@ -169,11 +101,18 @@ func (nc *nameConstraints) check(names []generalName) Code {
 // checkCommonNames is NAME_CONSTRAINTS_check_CN: common names that look like
 // host names count as dNSNames.
 func (nc *nameConstraints) checkCommonNames(c *certificate) Code {
-	for _, a := range c.view.Subject {
-		if a.OID != oidCommonName || !looksLikeHost(a.Value) {
+	for _, e := range c.subject.entries {
+		if e.oid != oidCommonName {
 			continue
 		}
-		if code := nc.match(generalName{gnDNS, []byte(a.Value)}); code != CodeOK {
+		text, ok := utf8Of(e.value)
+		if text = strings.TrimRight(text, "\x00"); !ok || strings.ContainsRune(text, 0) {
+			return CodeUnsupportedNameSyntax
+		}
+		if !looksLikeHost(text) {
+			continue
+		}
+		if code := nc.match(generalName{kind: gnDNS, value: []byte(text)}); code != CodeOK {
 			return code
 		}
 	}
@@ -183,7 +122,6 @@ func (nc *nameConstraints) checkCommonNames(c *certificate) Code {
 // looksLikeHost is cn2dnsid of crypto/x509/v3_ncons.c: letters, digits, inner
 // hyphens and underscores, and at least one dot.
 func looksLikeHost(cn string) bool {
-	cn = strings.TrimRight(cn, "\x00")
 	dots := false
 	for i := 0; i < len(cn); i++ {
 		ch := cn[i]
@@ -206,13 +144,15 @@ func looksLikeHost(cn string) bool {
 	return dots
 }
 
+// match is nc_match.
 func (nc *nameConstraints) match(n generalName) Code {
-	if n.kind == badName {
-		return nc.matchBadName()
+	kind := n.constrainedAs()
+	concerned := func(t subtree) bool {
+		return t.base.kind == kind && (kind != gnOther || t.base.oid == n.oid)
 	}
 	matched := 0 // 0: no subtree of this kind, 1: some but none fits, 2: fits
 	for _, t := range nc.permitted {
-		if t.kind != n.kind {
+		if !concerned(t) {
 			continue
 		}
 		if t.minmax {
@@ -234,7 +174,7 @@ func (nc *nameConstraints) match(n generalName) Code {
 		return CodePermittedViolation
 	}
 	for _, t := range nc.excluded {
-		if t.kind != n.kind {
+		if !concerned(t) {
 			continue
 		}
 		if t.minmax {
@@ -251,21 +191,11 @@ func (nc *nameConstraints) match(n generalName) Code {
 	return CodeOK
 }
 
-// matchBadName: only a constraint on e-mail addresses makes OpenSSL look at it.
-func (nc *nameConstraints) matchBadName() Code {
-	for _, t := range slices.Concat(nc.permitted, nc.excluded) {
-		if t.kind == gnEmail {
-			return CodeUnsupportedNameSyntax
-		}
-	}
-	return CodeOK
-}
-
 // match is nc_match_single: CodeOK fits, CodePermittedViolation does not.
 func (t subtree) match(n generalName) Code {
 	switch n.kind {
 	case gnDir:
-		return fits(bytes.HasPrefix(canonicalName(n.value), canonicalName(t.value)))
+		return fits(bytes.HasPrefix(n.dir.canonical, t.base.dir.canonical))
 	case gnDNS:
 		return t.matchDNS(n.value)
 	case gnEmail:
@@ -274,6 +204,9 @@ func (t subtree) match(n generalName) Code {
 		return t.matchURI(n.value)
 	case gnIP:
 		return t.matchIP(n.value)
+	}
+	if n.constrainedAs() == gnEmail {
+		return t.matchMailbox(n.other)
 	}
 	return CodeUnsupportedConstraintType
 }
@@ -286,7 +219,7 @@ func fits(ok bool) Code {
 }
 
 func (t subtree) matchDNS(name []byte) Code {
-	base := t.value
+	base := t.base.value
 	if len(base) == 0 {
 		return CodeOK
 	}
@@ -297,26 +230,57 @@ func (t subtree) matchDNS(name []byte) Code {
 	if len(name) > len(base) && base[0] != '.' && name[len(name)-len(base)-1] != '.' {
 		return CodePermittedViolation
 	}
-	return fits(bytes.EqualFold(tail, base))
+	return fits(equalNoCase(string(tail), string(base)))
+}
+
+// matchMailbox is nc_email_eai: the mailbox is in UTF-8, the constraint's domain
+// may be in Punycode.
+func (t subtree) matchMailbox(mailbox typed) Code {
+	if bytes.IndexByte(t.base.value, 0) >= 0 || mailbox.tag != tagUTF8 {
+		return CodeUnsupportedNameSyntax
+	}
+	name := string(mailbox.value)
+	at := strings.LastIndexByte(name, '@')
+	if at < 0 {
+		return CodeUnsupportedNameSyntax
+	}
+	base, inside := strings.CutPrefix(string(t.base.value), ".")
+	domain, ok := unicodeLabels(base)
+	if !ok {
+		return CodeUnspecified
+	}
+	if inside {
+		domain = "." + domain
+		return fits(len(name) > len(domain) && equalNoCase(name[len(name)-len(domain):], domain))
+	}
+	return fits(equalNoCase(name[at+1:], domain))
 }
 
 func (t subtree) matchEmail(name []byte) Code {
-	base := string(t.value)
+	base := string(t.base.value)
 	at := bytes.LastIndexByte(name, '@')
 	if at < 0 {
 		return CodeUnsupportedNameSyntax
 	}
 	baseAt := strings.LastIndexByte(base, '@')
 	if baseAt < 0 && strings.HasPrefix(base, ".") {
-		return fits(len(name) > len(base) && strings.EqualFold(string(name[len(name)-len(base):]), base))
+		return fits(len(name) > len(base) && equalNoCase(string(name[len(name)-len(base):]), base))
 	}
 	if baseAt >= 0 {
-		if baseAt > 0 && (baseAt != at || base[:baseAt] != string(name[:at])) {
-			return CodePermittedViolation
+		if baseAt > 0 {
+			if baseAt != at {
+				return CodePermittedViolation
+			}
+			if strings.IndexByte(base[:baseAt], 0) >= 0 || bytes.IndexByte(name[:at], 0) >= 0 {
+				return CodeUnsupportedNameSyntax
+			}
+			if base[:baseAt] != string(name[:at]) {
+				return CodePermittedViolation
+			}
 		}
 		base = base[baseAt+1:]
 	}
-	return fits(strings.EqualFold(base, string(name[at+1:])))
+	return fits(equalNoCase(base, string(name[at+1:])))
 }
 
 func (t subtree) matchURI(name []byte) Code {
@@ -334,79 +298,105 @@ func (t subtree) matchURI(name []byte) Code {
 	if host == "" {
 		return CodeUnsupportedNameSyntax
 	}
-	base := string(t.value)
+	base := string(t.base.value)
 	if strings.HasPrefix(base, ".") {
-		return fits(len(host) > len(base) && strings.EqualFold(host[len(host)-len(base):], base))
+		return fits(len(host) > len(base) && equalNoCase(host[len(host)-len(base):], base))
 	}
-	return fits(strings.EqualFold(host, base))
+	return fits(equalNoCase(host, base))
 }
 
 func (t subtree) matchIP(name []byte) Code {
-	if len(name) != 4 && len(name) != 16 {
+	base := t.base.value
+	if len(name) != 4 && len(name) != 16 || len(base) != 8 && len(base) != 32 {
 		return CodeUnsupportedNameSyntax
 	}
-	if len(t.value) != 8 && len(t.value) != 32 {
-		return CodeUnsupportedConstraintSyntax
-	}
-	if len(t.value) != 2*len(name) {
+	if len(base) != 2*len(name) {
 		return CodePermittedViolation
 	}
 	for i := range name {
-		if (name[i]^t.value[i])&t.value[len(name)+i] != 0 {
+		if (name[i]^base[i])&base[len(name)+i] != 0 {
 			return CodePermittedViolation
 		}
 	}
 	return CodeOK
 }
 
+// equalNoCase compares as OpenSSL does: the case of ASCII letters alone is no
+// matter.
+func equalNoCase(a, b string) bool {
+	return len(a) == len(b) && lowerASCII(a) == lowerASCII(b)
+}
+
 // matchesHost is X509_check_host without flags, and X509_check_ip for
 // addresses (crypto/x509/v3_utl.c).
 func (c *certificate) matchesHost(host string) Code {
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if addr, err := netip.ParseAddr(host); err == nil {
-		want := addr.AsSlice()
-		for _, n := range c.sans {
-			if n.Kind == "IP" && bytes.Equal(n.Raw, want) {
-				return CodeOK
-			}
+	if ip := addressOf(host); ip != nil {
+		fits := func(n generalName) bool { return n.kind == gnIP && bytes.Equal(n.value, ip) }
+		if slices.ContainsFunc(c.sans, fits) {
+			return CodeOK
 		}
 		return CodeIpAddressMismatch
 	}
 	dns := false
 	for _, n := range c.sans {
-		if n.Kind != "DNS" {
+		if n.kind != gnDNS {
 			continue
 		}
 		dns = true
-		if equalHost(string(n.Raw), host) {
+		if equalHost(string(n.value), host) {
 			return CodeOK
 		}
 	}
 	if dns {
 		return CodeHostnameMismatch
 	}
-	for _, a := range c.view.Subject {
-		if a.OID == oidCommonName && equalHost(a.Value, host) {
+	for _, e := range c.subject.entries {
+		if e.oid != oidCommonName {
+			continue
+		}
+		if text, ok := utf8Of(e.value); !ok {
+			break // for OpenSSL an error, which ends the search
+		} else if equalHost(text, host) {
 			return CodeOK
 		}
 	}
 	return CodeHostnameMismatch
 }
 
+// addressOf gives the octets of an IP address, which may stand in brackets as in
+// a URL; nil for what is none. An address of IPv6 that stands for one of IPv4 is
+// one of IPv6 to OpenSSL.
+func addressOf(host string) []byte {
+	if inside, ok := strings.CutPrefix(host, "["); ok {
+		if inside, ok = strings.CutSuffix(inside, "]"); ok {
+			host = inside
+		}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil || addr.Zone() != "" {
+		return nil
+	}
+	return addr.AsSlice()
+}
+
 // equalHost is equal_wildcard: the star may be part of the left-most label
 // unless the label is an IDN's, and two dots must follow it.
 func equalHost(pattern, host string) bool {
+	if pattern == "" {
+		return false
+	}
 	if strings.HasPrefix(host, ".") && len(host) > 1 {
-		// A leading dot asks for any name below the domain.
-		return len(pattern) > len(host) && strings.EqualFold(pattern[len(pattern)-len(host):], host)
+		// A leading dot asks for the domain and any name below it.
+		skip := len(pattern) - len(host)
+		return skip >= 0 && strings.IndexByte(pattern, 0) < 0 && equalNoCase(pattern[skip:], host)
 	}
 	star := validStar(pattern)
 	if star < 0 {
-		return strings.EqualFold(pattern, host)
+		return strings.IndexByte(pattern, 0) < 0 && equalNoCase(pattern, host)
 	}
 	prefix, suffix := pattern[:star], pattern[star+1:]
 	if len(host) < len(prefix)+len(suffix) ||
-		!strings.EqualFold(host[:len(prefix)], prefix) || !strings.EqualFold(host[len(host)-len(suffix):], suffix) {
+		!equalNoCase(host[:len(prefix)], prefix) || !equalNoCase(host[len(host)-len(suffix):], suffix) {
 		return false
 	}
 	middle := host[len(prefix) : len(host)-len(suffix)]
@@ -414,8 +404,7 @@ func equalHost(pattern, host string) bool {
 	if whole && middle == "" {
 		return false
 	}
-	idna := strings.HasPrefix(strings.ToLower(host), "xn--")
-	if !whole && idna {
+	if !whole && strings.HasPrefix(lowerASCII(host), "xn--") {
 		return false
 	}
 	if middle == "*" {
@@ -423,8 +412,7 @@ func equalHost(pattern, host string) bool {
 	}
 	for i := 0; i < len(middle); i++ {
 		ch := middle[i]
-		if !('0' <= ch && ch <= '9' || 'A' <= ch && ch <= 'Z' || 'a' <= ch && ch <= 'z' || ch == '-' ||
-			whole && ch == '_') {
+		if !('0' <= ch && ch <= '9' || 'A' <= ch && ch <= 'Z' || 'a' <= ch && ch <= 'z' || ch == '-') {
 			return false
 		}
 	}
@@ -454,8 +442,8 @@ func validStar(p string) int {
 			}
 			star = i
 			state &^= labelStart
-		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9', ch == '_':
-			if state&labelStart != 0 && len(p)-i >= 4 && strings.EqualFold(p[i:i+4], "xn--") {
+		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9':
+			if state&labelStart != 0 && len(p)-i >= 4 && equalNoCase(p[i:i+4], "xn--") {
 				state |= labelIDNA
 			}
 			state &^= labelHyphen | labelStart

@@ -73,40 +73,40 @@ func hashOfSignature(oid string) crypto.Hash {
 // hashes and short keys are no reason to refuse. decodable is false when the
 // key cannot be read.
 func (c *certificate) signedBy(issuer *certificate) (ok, decodable bool) {
-	if c.view.InnerAlgorithm != c.view.OuterAlgorithm {
-		return false, true
-	}
 	key := issuer.publicKey()
 	if key == nil {
 		return false, false
 	}
-	if c.view.InnerAlgorithm == oidKeyEd25519 {
-		pub, is := key.(ed25519.PublicKey)
-		return is && ed25519.Verify(pub, c.view.RawTBS, c.view.Signature), true
+	if !c.inner.equal(c.outer) || c.unusedBits != 0 {
+		return false, true
 	}
-	hash := hashOfSignature(c.view.InnerAlgorithm)
+	if c.inner.oid == oidKeyEd25519 {
+		pub, is := key.(ed25519.PublicKey)
+		return is && ed25519.Verify(pub, c.tbs, c.signature), true
+	}
+	hash := hashOfSignature(c.inner.oid)
 	var pss pssParameters
-	if c.view.InnerAlgorithm == oidSigPSS {
-		pss = readPSS(c.view.AlgorithmParameters)
+	if c.inner.oid == oidSigPSS {
+		pss = readPSS(c.outer.raw())
 		hash = pss.hash
 	}
 	if hash == 0 || !hash.Available() {
 		return false, true
 	}
 	h := hash.New()
-	h.Write(c.view.RawTBS)
+	h.Write(c.tbs)
 	digest := h.Sum(nil)
 	switch pub := key.(type) {
 	case *rsa.PublicKey:
-		if c.view.InnerAlgorithm == oidSigPSS {
-			return rsa.VerifyPSS(pub, hash, digest, c.view.Signature, &rsa.PSSOptions{SaltLength: pss.salt, Hash: hash}) == nil, true
+		if c.inner.oid == oidSigPSS {
+			return rsa.VerifyPSS(pub, hash, digest, c.signature, &rsa.PSSOptions{SaltLength: pss.salt, Hash: hash}) == nil, true
 		}
-		return verifyPKCS1v15(pub, hash, digest, c.view.Signature), true
+		return verifyPKCS1v15(pub, hash, digest, c.signature), true
 	case *ecdsa.PublicKey:
-		return ecdsa.VerifyASN1(pub, digest, c.view.Signature), true
+		return ecdsa.VerifyASN1(pub, digest, c.signature), true
 	case *dsa.PublicKey:
 		var sig struct{ R, S *big.Int }
-		if _, err := asn1.Unmarshal(c.view.Signature, &sig); err != nil {
+		if _, err := asn1.Unmarshal(c.signature, &sig); err != nil {
 			return false, true
 		}
 		size := (pub.Q.BitLen() + 7) / 8
@@ -119,10 +119,10 @@ func (c *certificate) publicKey() any {
 	if x := c.pki.X509; x != nil && x.PublicKey != nil {
 		return x.PublicKey
 	}
-	if key, err := x509.ParsePKIXPublicKey(c.view.RawKey); err == nil {
+	if key, err := x509.ParsePKIXPublicKey(c.key.raw); err == nil {
 		return key
 	}
-	switch c.view.Key.Algorithm {
+	switch c.key.algorithm.oid {
 	case oidKeyRSAPSS, oidKeyRSAOld:
 		return c.plainRSAKey()
 	}
@@ -131,7 +131,7 @@ func (c *certificate) publicKey() any {
 
 // plainRSAKey reads an RSA key whose algorithm Go has no parser for.
 func (c *certificate) plainRSAKey() any {
-	in := cryptobyte.String(c.view.RawKey)
+	in := cryptobyte.String(c.key.raw)
 	var spki, alg cryptobyte.String
 	var bits asn1.BitString
 	if !in.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.ReadASN1(&alg, cbasn1.SEQUENCE) || !spki.ReadASN1BitString(&bits) {
@@ -146,7 +146,7 @@ func (c *certificate) plainRSAKey() any {
 
 // explicitKey reads an EC key whose curve is one of NIST's, written out in full.
 func (c *certificate) explicitKey() any {
-	in := cryptobyte.String(c.view.RawKey)
+	in := cryptobyte.String(c.key.raw)
 	var spki, alg, params, field, curve, point cryptobyte.String
 	var oid, kind asn1.ObjectIdentifier
 	var version int
@@ -260,11 +260,43 @@ func hashOfOID(oid string) crypto.Hash {
 	return 0
 }
 
+// raw gives the parameters as they stand there.
+func (a algorithm) raw() []byte {
+	if a.params == nil || a.params.tag != tagSequence {
+		return nil
+	}
+	return a.params.value
+}
+
+// size is the length of the key in bits as people count it.
+func (k subjectKey) size() int {
+	switch k.algorithm.oid {
+	case oidKeyRSA, oidKeyRSAOld, oidKeyRSAPSS:
+		d := &decoder{rest: k.bits}
+		return new(big.Int).SetBytes(d.sequence().primitive(tagInteger)).BitLen()
+	case oidKeyEC:
+		switch k.curve() {
+		case "1.3.132.0.33":
+			return 224
+		case "1.2.840.10045.3.1.7", "1.3.132.0.10":
+			return 256
+		case "1.3.132.0.34":
+			return 384
+		case "1.3.132.0.35":
+			return 521
+		case "1.2.840.10045.3.1.1":
+			return 192
+		}
+		return (len(k.bits) - 1) / 2 * 8
+	}
+	return len(k.bits) * 8
+}
+
 // keyBits is the strength of the key in bits as OpenSSL counts it
 // (EVP_PKEY_get_security_bits, NIST SP 800-57).
 func (c *certificate) keyBits() int {
-	bits := c.view.Key.Bits
-	switch c.view.Key.Algorithm {
+	bits := c.key.size()
+	switch c.key.algorithm.oid {
 	case oidKeyEC:
 		switch {
 		case bits >= 512:
@@ -284,7 +316,7 @@ func (c *certificate) keyBits() int {
 	case oidKeyEd448, "1.3.101.111": // X448
 		return 224
 	}
-	if c.view.Key.Algorithm == oidKeyDSA {
+	if c.key.algorithm.oid == oidKeyDSA {
 		if pub, ok := c.publicKey().(*dsa.PublicKey); ok {
 			return min(ifcBits(pub.P.BitLen()), pub.Q.BitLen()/2)
 		}
@@ -329,9 +361,9 @@ func ifcBits(bits int) int {
 
 // signatureBits is the strength of the signature's digest (X509_get_signature_info).
 func (c *certificate) signatureBits() int {
-	hash := hashOfSignature(c.view.OuterAlgorithm)
-	if c.view.OuterAlgorithm == oidSigPSS {
-		hash = readPSS(c.view.AlgorithmParameters).hash
+	hash := hashOfSignature(c.outer.oid)
+	if c.outer.oid == oidSigPSS {
+		hash = readPSS(c.outer.raw()).hash
 	}
 	switch hash {
 	case crypto.MD5:
@@ -339,10 +371,10 @@ func (c *certificate) signatureBits() int {
 	case crypto.SHA1:
 		return 63
 	case 0:
-		if c.view.OuterAlgorithm == oidKeyEd448 {
+		if c.outer.oid == oidKeyEd448 {
 			return 224
 		}
-		if c.view.OuterAlgorithm == oidKeyEd25519 {
+		if c.outer.oid == oidKeyEd25519 {
 			return 128
 		}
 		return -1
