@@ -9,8 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
+	"slices"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/crpki/crpki/inspect/verify"
 	"github.com/crpki/crpki/pki"
@@ -149,29 +154,63 @@ func (e *env) verifyLine(n int, line []byte) (v caseVerdict) {
 		v.Error, v.Code, v.Reason = fmt.Sprintf("line %d: %v", n, err), int(verify.CodeUnspecified), verify.CodeUnspecified.Text()
 		return v
 	}
-	presented, trusted := pemCerts("chain", c.Chain), pemCerts("roots", c.Roots)
+	presented, trusted := linePresented(c.Chain), lineTrusted(c.Roots)
 	if err := (verify.Go{Presented: presented, Trusted: trusted, Host: c.Host, At: at}).Verify(); err != nil {
 		v.Error = err.Error()
 	}
-	code := verify.OpenSSL{Presented: presented, Trusted: trusted, Host: c.Host, At: at, Purpose: verify.Server}.Verify().First()
+	code := verify.CodeUnspecified
+	if !slices.ContainsFunc(trusted, verify.Unreadable) { // OpenSSL loads all of -CAfile, or nothing
+		code = verify.OpenSSL{Presented: presented, Trusted: trusted, Host: c.Host, At: at, Purpose: verify.Server}.Verify().First()
+	}
 	v.OK, v.Code, v.Reason = v.Error == "", int(code), code.Text()
 	return v
 }
 
-// pemCerts reads certificates as TLS libraries do, each text holding one or
-// several.
-func pemCerts(source string, texts []string) (certs []pki.Cert) {
-	for _, text := range texts {
-		rest := []byte(text)
-		for {
-			var block *pem.Block
-			if block, rest = pem.Decode(rest); block == nil {
-				break
-			}
-			if block.Type == "CERTIFICATE" {
-				certs = append(certs, pki.NewCert(pki.Origin{Source: source, Index: len(certs) + 1}, block.Bytes))
+// linePresented reads what a server sends. It sends no trust settings.
+func linePresented(texts []string) (certs []pki.Cert) {
+	for block := range certBlocks(texts) {
+		der := cryptobyte.String(block.Bytes)
+		var alone cryptobyte.String
+		if block.Type != trustedLabel || !der.ReadASN1Element(&alone, asn1.SEQUENCE) {
+			alone = block.Bytes
+		}
+		certs = append(certs, pki.NewCert(pki.Origin{Source: "chain", Index: len(certs) + 1}, alone))
+	}
+	return certs
+}
+
+// lineTrusted reads what clients trust: Go's the blocks with the one label,
+// without headers, OpenSSL's those with its other labels too.
+func lineTrusted(texts []string) (certs []pki.Cert) {
+	for block := range certBlocks(texts) {
+		cert := pki.NewCert(pki.Origin{Source: "roots", Index: len(certs) + 1}, block.Bytes)
+		if block.Type != certLabel || len(block.Headers) > 0 {
+			cert.X509, cert.Err = nil, fmt.Errorf("Go reads no %s", block.Type)
+		}
+		certs = append(certs, cert)
+	}
+	return certs
+}
+
+// Labels of certificates in PEM (RFC 7468 5, OpenSSL's pem.h).
+const (
+	certLabel    = "CERTIFICATE"
+	oldLabel     = "X509 CERTIFICATE"
+	trustedLabel = "TRUSTED CERTIFICATE"
+)
+
+// certBlocks gives the certificates in texts, each of which holds one or several.
+func certBlocks(texts []string) iter.Seq[*pem.Block] {
+	return func(yield func(*pem.Block) bool) {
+		for _, text := range texts {
+			for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
+				switch block.Type {
+				case certLabel, oldLabel, trustedLabel:
+					if !yield(block) {
+						return
+					}
+				}
 			}
 		}
 	}
-	return certs
 }

@@ -130,6 +130,7 @@ type verification struct {
 }
 
 func (o OpenSSL) run(goOn func(Code) bool) Verdict {
+	o.At = o.At.Truncate(time.Second) // it knows no fractions
 	v := &verification{OpenSSL: o, goOn: goOn, maxDepth: 101}
 	if o.MaxDepth != nil {
 		v.maxDepth = *o.MaxDepth + 1
@@ -282,18 +283,24 @@ func (v *verification) extendChain(pool []*certificate) trust {
 	}
 }
 
+// trustedIssuer is X509_STORE_CTX_get1_issuer: one that stands in the chain
+// already is found again, so that a circle ends at the limit of the depth.
 func (v *verification) trustedIssuer(c *certificate) *certificate {
-	return v.findIssuer(v.trusted, c)
+	return v.bestIssuer(v.trusted, c, func(*certificate) bool { return true })
 }
 
-// findIssuer prefers an issuer that is valid now, else the one that ends last.
+// findIssuer is find_issuer, for what is not trusted.
 func (v *verification) findIssuer(pool []*certificate, c *certificate) *certificate {
+	return v.bestIssuer(pool, c, func(candidate *certificate) bool {
+		return c.selfIssued && len(v.chain) == 1 || !v.inChain(candidate)
+	})
+}
+
+// bestIssuer prefers an issuer that is valid now, else the one that ends last.
+func (v *verification) bestIssuer(pool []*certificate, c *certificate, allowed func(*certificate) bool) *certificate {
 	var best *certificate
 	for _, candidate := range pool {
-		if !c.likelyIssued(candidate) {
-			continue
-		}
-		if v.inChain(candidate) && !(c.selfIssued && len(v.chain) == 1) {
+		if !c.likelyIssued(candidate) || !allowed(candidate) {
 			continue
 		}
 		if v.IgnoreTime || candidate.validAt(v.At) == CodeOK {

@@ -363,7 +363,13 @@ func (k subjectKey) explicitCurve() bool {
 // pointDecodes is o2i_ECPublicKey. Of curves that are not NIST's the form and the
 // length are all that is looked at.
 func pointDecodes(curve string, point []byte) bool {
-	if !knownCurve(curve) || len(point) < 2 {
+	if !knownCurve(curve) {
+		return false
+	}
+	if isInfinity(point) {
+		return true
+	}
+	if len(point) < 2 {
 		return false
 	}
 	if !slices.Contains([]byte{2, 3, 4, 6, 7}, point[0]) {
@@ -396,6 +402,10 @@ func pointDecodes(curve string, point []byte) bool {
 	_, err := ecdsa.ParseUncompressedPublicKey(c, point)
 	return err == nil
 }
+
+// isInfinity: a point that OpenSSL takes for a key, with which no signature is
+// good.
+func isInfinity(point []byte) bool { return len(point) == 1 && point[0] == 0 }
 
 // knownCurve: the families of which OpenSSL has curves (crypto/ec/ec_curve.c).
 func knownCurve(oid string) bool {

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/crpki/crpki/pki"
 )
 
 // x509Cert is a certificate as OpenSSL reads it (d2i_X509). OpenSSL's reader
@@ -110,6 +112,9 @@ func decodes(der []byte) bool {
 	_, ok := readX509(der)
 	return ok
 }
+
+// Unreadable reports whether OpenSSL reads no certificate in what c holds.
+func Unreadable(c pki.Cert) bool { return !decodes(c.Raw) }
 
 // taken gives the octets of from that are not in rest any more.
 func taken(from, rest []byte) []byte {

@@ -73,6 +73,9 @@ func hashOfSignature(oid string) crypto.Hash {
 // hashes and short keys are no reason to refuse. decodable is false when the
 // key cannot be read.
 func (c *certificate) signedBy(issuer *certificate) (ok, decodable bool) {
+	if issuer.key.algorithm.oid == oidKeyEC && isInfinity(issuer.key.bits) {
+		return false, true
+	}
 	key := issuer.publicKey()
 	if key == nil {
 		return false, false
