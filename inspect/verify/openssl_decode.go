@@ -360,8 +360,8 @@ func (k subjectKey) explicitCurve() bool {
 	return k.algorithm.oid == oidKeyEC && k.curve() == "explicit"
 }
 
-// pointDecodes is o2i_ECPublicKey. Of curves that are not NIST's the form and the
-// length are all that is looked at.
+// pointDecodes is o2i_ECPublicKey. Of curves that nothing here computes on, the
+// form is all that is looked at.
 func pointDecodes(curve string, point []byte) bool {
 	if !knownCurve(curve) {
 		return false
@@ -375,32 +375,56 @@ func pointDecodes(curve string, point []byte) bool {
 	if !slices.Contains([]byte{2, 3, 4, 6, 7}, point[0]) {
 		return false
 	}
-	var c elliptic.Curve
-	switch curve {
+	if nist := nistCurve(curve); nist != nil {
+		encoded := uncompressed(nist, point)
+		if encoded == nil {
+			return false
+		}
+		_, err := ecdsa.ParseUncompressedPublicKey(nist, encoded)
+		return err == nil
+	}
+	if other := otherCurve(curve); other != nil {
+		_, ok := other.point(point)
+		return ok
+	}
+	return true
+}
+
+// nistCurve gives a curve that Go computes on, or nil.
+func nistCurve(oid string) elliptic.Curve {
+	switch oid {
 	case "1.3.132.0.33":
-		c = elliptic.P224()
+		return elliptic.P224()
 	case "1.2.840.10045.3.1.7":
-		c = elliptic.P256()
+		return elliptic.P256()
 	case "1.3.132.0.34":
-		c = elliptic.P384()
+		return elliptic.P384()
 	case "1.3.132.0.35":
-		c = elliptic.P521()
-	default:
-		return true
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// uncompressed gives a point in the form that Go reads, or nil.
+func uncompressed(c elliptic.Curve, point []byte) []byte {
+	if len(point) == 0 {
+		return nil
 	}
 	size := (c.Params().BitSize + 7) / 8
 	switch point[0] {
 	case 2, 3:
-		x, _ := elliptic.UnmarshalCompressed(c, point)
-		return x != nil
+		x, y := elliptic.UnmarshalCompressed(c, point)
+		if x == nil {
+			return nil
+		}
+		return slices.Concat([]byte{4}, x.FillBytes(make([]byte, size)), y.FillBytes(make([]byte, size)))
 	case 6, 7: // hybrid: both coordinates, and the sign of one
 		if len(point) != 1+2*size || point[len(point)-1]&1 != point[0]&1 {
-			return false
+			return nil
 		}
-		point = slices.Concat([]byte{4}, point[1:])
+		return slices.Concat([]byte{4}, point[1:])
 	}
-	_, err := ecdsa.ParseUncompressedPublicKey(c, point)
-	return err == nil
+	return point
 }
 
 // isInfinity: a point that OpenSSL takes for a key, with which no signature is
