@@ -7,9 +7,48 @@ import (
 	"strings"
 )
 
-// nameConstraints is a nameConstraints extension (RFC 5280 4.2.1.10).
+// nameConstraints is a nameConstraints extension (RFC 5280 4.2.1.10): subtrees by
+// the kind of their names, each kind in the order of the extension.
 type nameConstraints struct {
-	permitted, excluded []subtree
+	permitted, excluded       [gnRID + 1][]subtree
+	trees                     int
+	permittedDNS, excludedDNS dnsIndex
+}
+
+// dnsIndex holds dNSNames, in lower case, for many names to be looked up in many
+// constraints; nil when there are few.
+type dnsIndex map[string]bool
+
+// Below fewTrees, and for names above longName, in octets, it is quicker to look
+// at one constraint after another.
+const (
+	fewTrees = 16
+	longName = 1000
+)
+
+func indexDNS(trees []subtree) dnsIndex {
+	if len(trees) < fewTrees || slices.ContainsFunc(trees, func(t subtree) bool { return t.minmax }) {
+		return nil
+	}
+	x := dnsIndex{}
+	for _, t := range trees {
+		x[lowerASCII(string(t.base.value))] = true
+	}
+	return x
+}
+
+// match says what [subtree.matchDNS] says to at least one of the constraints.
+func (x dnsIndex) match(name []byte) bool {
+	text := lowerASCII(string(name))
+	if x[""] || x[text] {
+		return true
+	}
+	for i := range text {
+		if text[i] == '.' && (x[text[i:]] || x[text[i+1:]]) {
+			return true
+		}
+	}
+	return false
 }
 
 type subtree struct {
@@ -20,17 +59,21 @@ type subtree struct {
 func (d *decoder) nameConstraints() *nameConstraints {
 	nc := &nameConstraints{}
 	seq := d.sequence()
-	for tag, into := range []*[]subtree{&nc.permitted, &nc.excluded} {
+	for tag, into := range []*[gnRID + 1][]subtree{&nc.permitted, &nc.excluded} {
 		if !seq.is(classContext, tag) {
 			continue
 		}
 		list := seq.listAs(tag)
 		for !list.empty() {
-			*into = append(*into, list.subtree())
+			if t := list.subtree(); !list.bad {
+				into[t.base.kind] = append(into[t.base.kind], t)
+				nc.trees++
+			}
 		}
 		seq.end(list)
 	}
 	d.end(seq)
+	nc.permittedDNS, nc.excludedDNS = indexDNS(nc.permitted[gnDNS]), indexDNS(nc.excluded[gnDNS])
 	return nc
 }
 
@@ -53,7 +96,7 @@ func (d *decoder) subtree() (t subtree) {
 // (RFC 8398 3): constraints on e-mail addresses are for it too.
 const oidSmtpUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
 
-func (n generalName) constrainedAs() byte {
+func (n *generalName) constrainedAs() byte {
 	if n.kind == gnOther && n.oid == oidSmtpUTF8Mailbox {
 		return gnEmail
 	}
@@ -71,11 +114,11 @@ const maxComparisons = 1 << 20
 // SANs are held against the constraints.
 func (nc *nameConstraints) check(c *certificate) Code {
 	names := len(c.subject.entries) + len(c.sans)
-	if trees := len(nc.permitted) + len(nc.excluded); names > 0 && trees > maxComparisons/names {
+	if names > 0 && nc.trees > maxComparisons/names {
 		return CodeUnspecified
 	}
 	if len(c.subject.entries) > 0 {
-		if code := nc.match(generalName{kind: gnDir, dir: c.subject}); code != CodeOK {
+		if code := nc.match(&generalName{kind: gnDir, dir: c.subject}); code != CodeOK {
 			return code
 		}
 	}
@@ -86,12 +129,12 @@ func (nc *nameConstraints) check(c *certificate) Code {
 		if e.value.tag != tagIA5 {
 			return CodeUnsupportedNameSyntax
 		}
-		if code := nc.match(generalName{kind: gnEmail, value: e.value.value}); code != CodeOK {
+		if code := nc.match(&generalName{kind: gnEmail, value: e.value.value}); code != CodeOK {
 			return code
 		}
 	}
-	for _, n := range c.sans {
-		if code := nc.match(n); code != CodeOK {
+	for i := range c.sans {
+		if code := nc.match(&c.sans[i]); code != CodeOK {
 			return code
 		}
 	}
@@ -112,7 +155,7 @@ func (nc *nameConstraints) checkCommonNames(c *certificate) Code {
 		if !looksLikeHost(text) {
 			continue
 		}
-		if code := nc.match(generalName{kind: gnDNS, value: []byte(text)}); code != CodeOK {
+		if code := nc.match(&generalName{kind: gnDNS, value: []byte(text)}); code != CodeOK {
 			return code
 		}
 	}
@@ -145,13 +188,24 @@ func looksLikeHost(cn string) bool {
 }
 
 // match is nc_match.
-func (nc *nameConstraints) match(n generalName) Code {
+func (nc *nameConstraints) match(n *generalName) Code {
 	kind := n.constrainedAs()
-	concerned := func(t subtree) bool {
-		return t.base.kind == kind && (kind != gnOther || t.base.oid == n.oid)
+	concerned := func(t *subtree) bool { return kind != gnOther || t.base.oid == n.oid }
+	permitted, excluded := nc.permitted[kind], nc.excluded[kind]
+	if kind == gnDNS && len(n.value) < longName {
+		if nc.permittedDNS != nil {
+			if !nc.permittedDNS.match(n.value) {
+				return CodePermittedViolation
+			}
+			permitted = nil
+		}
+		if nc.excludedDNS != nil && !nc.excludedDNS.match(n.value) {
+			excluded = nil
+		}
 	}
 	matched := 0 // 0: no subtree of this kind, 1: some but none fits, 2: fits
-	for _, t := range nc.permitted {
+	for i := range permitted {
+		t := &permitted[i]
 		if !concerned(t) {
 			continue
 		}
@@ -173,7 +227,8 @@ func (nc *nameConstraints) match(n generalName) Code {
 	if matched == 1 {
 		return CodePermittedViolation
 	}
-	for _, t := range nc.excluded {
+	for i := range excluded {
+		t := &excluded[i]
 		if !concerned(t) {
 			continue
 		}
@@ -192,7 +247,7 @@ func (nc *nameConstraints) match(n generalName) Code {
 }
 
 // match is nc_match_single: CodeOK fits, CodePermittedViolation does not.
-func (t subtree) match(n generalName) Code {
+func (t *subtree) match(n *generalName) Code {
 	switch n.kind {
 	case gnDir:
 		return fits(bytes.HasPrefix(n.dir.canonical, t.base.dir.canonical))
@@ -218,7 +273,7 @@ func fits(ok bool) Code {
 	return CodePermittedViolation
 }
 
-func (t subtree) matchDNS(name []byte) Code {
+func (t *subtree) matchDNS(name []byte) Code {
 	base := t.base.value
 	if len(base) == 0 {
 		return CodeOK
@@ -230,12 +285,12 @@ func (t subtree) matchDNS(name []byte) Code {
 	if len(name) > len(base) && base[0] != '.' && name[len(name)-len(base)-1] != '.' {
 		return CodePermittedViolation
 	}
-	return fits(equalNoCase(string(tail), string(base)))
+	return fits(equalNoCase(tail, base))
 }
 
 // matchMailbox is nc_email_eai: the mailbox is in UTF-8, the constraint's domain
 // may be in Punycode.
-func (t subtree) matchMailbox(mailbox typed) Code {
+func (t *subtree) matchMailbox(mailbox typed) Code {
 	if bytes.IndexByte(t.base.value, 0) >= 0 || mailbox.tag != tagUTF8 {
 		return CodeUnsupportedNameSyntax
 	}
@@ -256,7 +311,7 @@ func (t subtree) matchMailbox(mailbox typed) Code {
 	return fits(equalNoCase(name[at+1:], domain))
 }
 
-func (t subtree) matchEmail(name []byte) Code {
+func (t *subtree) matchEmail(name []byte) Code {
 	base := string(t.base.value)
 	at := bytes.LastIndexByte(name, '@')
 	if at < 0 {
@@ -264,7 +319,7 @@ func (t subtree) matchEmail(name []byte) Code {
 	}
 	baseAt := strings.LastIndexByte(base, '@')
 	if baseAt < 0 && strings.HasPrefix(base, ".") {
-		return fits(len(name) > len(base) && equalNoCase(string(name[len(name)-len(base):]), base))
+		return fits(len(name) > len(base) && equalNoCase(name[len(name)-len(base):], base))
 	}
 	if baseAt >= 0 {
 		if baseAt > 0 {
@@ -280,10 +335,10 @@ func (t subtree) matchEmail(name []byte) Code {
 		}
 		base = base[baseAt+1:]
 	}
-	return fits(equalNoCase(base, string(name[at+1:])))
+	return fits(equalNoCase(base, name[at+1:]))
 }
 
-func (t subtree) matchURI(name []byte) Code {
+func (t *subtree) matchURI(name []byte) Code {
 	text := string(name)
 	_, rest, ok := strings.Cut(text, ":")
 	if !ok || !strings.HasPrefix(rest, "//") {
@@ -305,7 +360,7 @@ func (t subtree) matchURI(name []byte) Code {
 	return fits(equalNoCase(host, base))
 }
 
-func (t subtree) matchIP(name []byte) Code {
+func (t *subtree) matchIP(name []byte) Code {
 	base := t.base.value
 	if len(name) != 4 && len(name) != 16 || len(base) != 8 && len(base) != 32 {
 		return CodeUnsupportedNameSyntax
@@ -323,8 +378,23 @@ func (t subtree) matchIP(name []byte) Code {
 
 // equalNoCase compares as OpenSSL does: the case of ASCII letters alone is no
 // matter.
-func equalNoCase(a, b string) bool {
-	return len(a) == len(b) && lowerASCII(a) == lowerASCII(b)
+func equalNoCase[T, U string | []byte](a T, b U) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := len(a) - 1; i >= 0; i-- { // names differ rather at the end
+		if x, y := a[i], b[i]; x != y && lower(x) != lower(y) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(ch byte) byte {
+	if 'A' <= ch && ch <= 'Z' {
+		ch += 'a' - 'A'
+	}
+	return ch
 }
 
 // matchesHost is X509_check_host without flags, and X509_check_ip for

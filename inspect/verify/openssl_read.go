@@ -349,9 +349,7 @@ func canonicalValue(t typed) (typed, bool) {
 func lowerASCII(s string) string {
 	b := []byte(s)
 	for i, ch := range b {
-		if 'A' <= ch && ch <= 'Z' {
-			b[i] = ch + 'a' - 'A'
-		}
+		b[i] = lower(ch)
 	}
 	return string(b)
 }
