@@ -65,6 +65,9 @@ func (e *env) verifyLines(ctx context.Context) error {
 		in := bufio.NewReaderSize(e.stdin, 1<<20)
 		for n := 1; ; n++ {
 			line, err := readLine(in)
+			if n == 1 {
+				line = bytes.TrimPrefix(line, []byte("\ufeff"))
+			}
 			if len(line) > 0 {
 				answer := make(chan caseVerdict, 1)
 				select {
@@ -136,18 +139,9 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 func (e *env) verifyLine(n int, line []byte) (v caseVerdict) {
-	var c verifyCase
-	err := json.Unmarshal(line, &c)
-	v.ID = c.ID
-	if v.ID == nil {
+	c, at, err := readCase(line, e.now)
+	if v.ID = c.ID; v.ID == nil {
 		v.ID = json.RawMessage("null")
-	}
-	at := e.now
-	if err == nil && c.At != "" {
-		at, err = time.Parse(time.RFC3339, c.At)
-	}
-	if err == nil && len(c.Chain) == 0 {
-		err = errors.New(`"chain" holds no certificate`)
 	}
 	if err != nil {
 		v.unreadable = true
@@ -164,6 +158,48 @@ func (e *env) verifyLine(n int, line []byte) (v caseVerdict) {
 	}
 	v.OK, v.Code, v.Reason = v.Error == "", int(code), code.Text()
 	return v
+}
+
+// readCase gives the case and its time, which is now when it has none. With an
+// error, the case has its ID if that could be read.
+func readCase(line []byte, now time.Time) (c verifyCase, at time.Time, err error) {
+	if err := json.Unmarshal(line, &c); err != nil {
+		var kind *json.UnmarshalTypeError
+		if !errors.As(err, &kind) {
+			return c, now, err
+		}
+		if kind.Field == "" {
+			return c, now, fmt.Errorf("it is no object of JSON, but of the kind %q", kind.Value)
+		}
+		return c, now, fmt.Errorf("%q is of the kind %q", kind.Field, kind.Value)
+	}
+	at = now
+	if c.At != "" {
+		if at, err = time.Parse(time.RFC3339, c.At); err != nil {
+			return c, now, fmt.Errorf(`"at": %q is no time of RFC 3339, such as 2026-11-21T12:00:00Z`, c.At)
+		}
+	}
+	if len(c.Chain) == 0 {
+		return c, now, errors.New(`"chain" holds no certificate`)
+	}
+	for _, list := range []struct {
+		field string
+		texts []string
+	}{{"chain", c.Chain}, {"roots", c.Roots}} {
+		for i, text := range list.texts {
+			if !holdsCert(text) {
+				return c, now, fmt.Errorf("%q: there is no certificate in PEM in text %d of %d", list.field, i+1, len(list.texts))
+			}
+		}
+	}
+	return c, at, nil
+}
+
+func holdsCert(text string) bool {
+	for range certBlocks([]string{text}) {
+		return true
+	}
+	return false
 }
 
 // linePresented reads what a server sends. It sends no trust settings.

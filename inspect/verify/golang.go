@@ -62,6 +62,9 @@ func (g Go) chains(roots func() *x509.CertPool) ([][]*x509.Certificate, error) {
 			intermediates.AddCert(c.X509)
 		}
 	}
+	if g.At.IsZero() {
+		g.At = g.At.Add(1) // the zero time would be that of the clock
+	}
 	chains, err := g.Presented[0].X509.Verify(x509.VerifyOptions{
 		DNSName: g.Host, Roots: roots(), Intermediates: intermediates, CurrentTime: g.At,
 	})
