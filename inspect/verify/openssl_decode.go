@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -431,12 +432,27 @@ func uncompressed(c elliptic.Curve, point []byte) []byte {
 // good.
 func isInfinity(point []byte) bool { return len(point) == 1 && point[0] == 0 }
 
-// knownCurve: the families of which OpenSSL has curves (crypto/ec/ec_curve.c).
+// knownCurve: the curves that OpenSSL has (crypto/ec/ec_curve.c), and any that is
+// written out.
 func knownCurve(oid string) bool {
-	for _, family := range []string{"1.2.840.10045.3.0.", "1.2.840.10045.3.1.", "1.3.132.0.", "1.3.36.3.3.2.8.1.1.", "2.23.43.1.4.", "1.2.156.10197.1."} {
-		if last, ok := strings.CutPrefix(oid, family); ok {
-			return len(last) < 3 && (family != "1.2.840.10045.3.1." || last >= "1" && last <= "7" && len(last) == 1)
-		}
+	return oid == "explicit" || oid == "1.2.156.10197.1.301" || nistCurve(oid) != nil || binaryCurve(oid) || otherCurve(oid) != nil
+}
+
+// binaryCurve: the curves over binary fields, on which nothing here computes.
+func binaryCurve(oid string) bool {
+	at := strings.LastIndexByte(oid, '.')
+	n, err := strconv.Atoi(oid[at+1:])
+	if at < 0 || err != nil {
+		return false
 	}
-	return oid == "explicit"
+	in := func(from, to int) bool { return from <= n && n <= to }
+	switch oid[:at] {
+	case "1.2.840.10045.3.0":
+		return in(1, 7) || in(10, 13) || in(16, 20)
+	case "1.3.132.0":
+		return in(1, 5) || in(15, 17) || in(22, 27) || in(36, 39)
+	case "2.23.43.1.4":
+		return n == 1 || in(3, 5) || in(10, 11)
+	}
+	return false
 }

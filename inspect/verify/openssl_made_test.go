@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/asn1"
+	"encoding/hex"
 	"math/big"
 	mathrand "math/rand"
 	"strings"
@@ -180,8 +181,8 @@ func TestMadeChains(t *testing.T) {
 func TestOtherCurves(t *testing.T) {
 	keys := newMadeKeys(t)
 	for name, oid := range map[string]string{
-		"prime192v1": "1.2.840.10045.3.1.1", "secp256k1": "1.3.132.0.10", "brainpoolP256r1": "1.3.36.3.3.2.8.1.1.7",
-		"brainpoolP384r1": "1.3.36.3.3.2.8.1.1.11", "brainpoolP512r1": "1.3.36.3.3.2.8.1.1.13",
+		"prime192v1": "1.2.840.10045.3.1.1", "secp256k1": "1.3.132.0.10", "secp128r2": "1.3.132.0.29",
+		"brainpoolP384t1": "1.3.36.3.3.2.8.1.1.12", "brainpoolP512r1": "1.3.36.3.3.2.8.1.1.13",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := otherCurve(oid)
@@ -206,6 +207,43 @@ func TestOtherCurves(t *testing.T) {
 			assert.False(t, ok, "not on the curve")
 		})
 	}
+}
+
+// TestCurveTable: each base point is on its curve and has its order.
+func TestCurveTable(t *testing.T) {
+	for line := range strings.Lines(curves) {
+		oid, _, _ := strings.Cut(line, " ")
+		c := otherCurve(oid)
+		require.NotNil(t, c, oid)
+		size := (c.p.BitLen() + 7) / 8
+		_, ok := c.point(append([]byte{4}, append(c.gx.FillBytes(make([]byte, size)), c.gy.FillBytes(make([]byte, size))...)...))
+		assert.True(t, ok, line)
+		assert.Nil(t, c.times(c.n).x, line)
+		assert.True(t, knownCurve(oid))
+	}
+	assert.True(t, knownCurve("1.3.132.0.39"))
+	assert.False(t, knownCurve("1.3.132.0.40"))
+	assert.False(t, knownCurve("1"))
+	assert.False(t, knownCurve(""))
+}
+
+// TestEd448 is RFC 8032 7.4: a message of one octet.
+func TestEd448(t *testing.T) {
+	key, err := hex.DecodeString("43ba28f430cdff456ae531545f7ecd0ac834a55d9358c0372bfa0c6c6798c0866aea01eb00742802b8438ea4cb82169c235160627b4c3a9480")
+	require.NoError(t, err)
+	signature, err := hex.DecodeString("26b8f91727bd62897af15e41eb43c377efb9c610d48f2335cb0bd0087810f4352541b143c4b981b7e18f62de8ccdf633fc1bf037ab7cd779805e0dbcc0aae1cb" +
+		"cee1afb2e027df36bc04dcecbf154336c19f0af7e0a6472905e799f1953d2a0ff3348ab21aa4adafd1d234441cf807c03a00")
+	require.NoError(t, err)
+	c := newEd448()
+	assert.True(t, c.verify(key, []byte{3}, signature))
+	assert.False(t, c.verify(key, []byte{4}, signature))
+	for _, at := range []int{0, 56, 57, 113} {
+		other := bytes.Clone(signature)
+		other[at] ^= 1
+		assert.False(t, c.verify(key, []byte{3}, other), "octet %d", at)
+	}
+	assert.False(t, c.verify(bytes.Repeat([]byte{0xff}, ed448Size), []byte{3}, signature))
+	assert.False(t, c.verify(nil, []byte{3}, nil))
 }
 
 // TestRSA: OpenSSL's limits are others than those of crypto/rsa.

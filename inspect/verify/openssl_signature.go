@@ -86,43 +86,38 @@ func hashOfSignature(oid string) crypto.Hash {
 // hashes and short keys are no reason to refuse. decodable is false when the
 // key cannot be read.
 func (c *certificate) signedBy(issuer *certificate) (ok, decodable bool) {
-	if issuer.key.algorithm.oid == oidKeyEC && isInfinity(issuer.key.bits) {
-		return false, true
-	}
 	key := issuer.publicKey()
-	var other *curve
-	if key == nil && issuer.key.algorithm.oid == oidKeyEC {
-		other = otherCurve(issuer.key.curve())
-	}
-	if key == nil && other == nil {
+	if key == nil {
 		return false, false
 	}
 	if !c.inner.equal(c.outer) || c.unusedBits != 0 {
 		return false, true
 	}
-	if c.inner.oid == oidKeyEd25519 {
-		pub, is := key.(ed25519.PublicKey)
-		return is && ed25519.Verify(pub, c.tbs, c.signature), true
+	algorithm := c.inner.oid
+	switch pub := key.(type) {
+	case ed25519.PublicKey:
+		return algorithm == oidKeyEd25519 && ed25519.Verify(pub, c.tbs, c.signature), true
+	case ed448Key:
+		return algorithm == oidKeyEd448 && newEd448().verify(pub, c.tbs, c.signature), true
+	case rsaKey:
+		if algorithm == oidSigPSS {
+			return c.signedByPSS(issuer, pub), true
+		}
 	}
-	if c.inner.oid == oidSigPSS {
-		return c.signedByPSS(issuer, key), true
-	}
-	hash := hashOfSignature(c.inner.oid)
+	hash := hashOfSignature(algorithm)
 	if hash == 0 || !hash.Available() {
 		return false, true
 	}
 	h := hash.New()
 	h.Write(c.tbs)
 	digest := h.Sum(nil)
-	if other != nil {
-		point, ok := other.point(issuer.key.bits)
-		return ok && other.verify(point, digest, c.signature), true
-	}
 	switch pub := key.(type) {
 	case rsaKey:
 		return pub.verifyPKCS1v15(hash, digest, c.signature), true
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(pub, digest, c.signature), true
+	case curveKey:
+		return pub.curve.verify(pub.point, digest, c.signature), true
 	case *dsa.PublicKey:
 		var sig struct{ R, S *big.Int }
 		if _, err := asn1.Unmarshal(c.signature, &sig); err != nil {
@@ -134,12 +129,14 @@ func (c *certificate) signedBy(issuer *certificate) (ok, decodable bool) {
 	return false, true
 }
 
-// publicKey gives an rsaKey, or what crypto/x509 makes of the other kinds; nil
-// when nothing here computes with it.
+// publicKey gives an rsaKey, an ed448Key, a curveKey, or what crypto/x509 makes of
+// the other kinds; nil when nothing here computes with it.
 func (c *certificate) publicKey() any {
 	switch c.key.algorithm.oid {
 	case oidKeyRSA, oidKeyRSAPSS, oidKeyRSAOld:
 		return c.key.rsa()
+	case oidKeyEd448:
+		return ed448Key(c.key.bits)
 	}
 	if x := c.pki.X509; x != nil && x.PublicKey != nil {
 		return x.PublicKey
@@ -147,24 +144,39 @@ func (c *certificate) publicKey() any {
 	if key, err := x509.ParsePKIXPublicKey(c.key.raw); err == nil {
 		return key
 	}
-	if c.key.algorithm.oid != oidKeyEC {
-		return nil
+	if c.key.algorithm.oid == oidKeyEC {
+		return c.key.ec()
 	}
-	if nist := nistCurve(c.key.curve()); nist != nil {
-		if point := uncompressed(nist, c.key.bits); point != nil {
-			pub, err := ecdsa.ParseUncompressedPublicKey(nist, point)
-			if err == nil {
-				return pub
-			}
-		}
-		return nil
-	}
-	return c.explicitKey()
+	return nil
 }
 
-// explicitKey reads an EC key whose curve is one of NIST's, written out in full.
-func (c *certificate) explicitKey() any {
-	in := cryptobyte.String(c.key.raw)
+// infinity is an EC key with which no signature is good.
+type infinity struct{}
+
+// ec reads an EC key of a form or a curve that crypto/x509 does not read.
+func (k subjectKey) ec() any {
+	oid := k.curve()
+	nist, other := nistCurve(oid), otherCurve(oid)
+	switch {
+	case oid == "explicit":
+		return k.explicitEC()
+	case isInfinity(k.bits) && knownCurve(oid):
+		return infinity{}
+	case nist != nil:
+		if pub, err := ecdsa.ParseUncompressedPublicKey(nist, uncompressed(nist, k.bits)); err == nil {
+			return pub
+		}
+	case other != nil:
+		if point, ok := other.point(k.bits); ok {
+			return curveKey{other, point}
+		}
+	}
+	return nil
+}
+
+// explicitEC reads an EC key whose curve is one of NIST's, written out in full.
+func (k subjectKey) explicitEC() any {
+	in := cryptobyte.String(k.raw)
 	var spki, alg, params, field, curve, point cryptobyte.String
 	var oid, kind asn1.ObjectIdentifier
 	var version int
@@ -255,10 +267,9 @@ func (k rsaKey) verifyPKCS1v15(hash crypto.Hash, digest, signature []byte) bool 
 
 // signedByPSS does RSASSA-PSS (RFC 8017 8.1.2). A key of the kind RSASSA-PSS may
 // have parameters of its own, which bind its signatures (RFC 4055 1.2).
-func (c *certificate) signedByPSS(issuer *certificate, key any) bool {
-	pub, is := key.(rsaKey)
+func (c *certificate) signedByPSS(issuer *certificate, pub rsaKey) bool {
 	params, ok := readPSS(c.outer.raw())
-	if !is || !ok || !params.hash.Available() || !params.mask.Available() || params.salt < 0 {
+	if !ok || !params.hash.Available() || !params.mask.Available() || params.salt < 0 {
 		return false
 	}
 	if own := issuer.key.algorithm; own.oid == oidKeyRSAPSS && own.params != nil {
