@@ -55,9 +55,10 @@ func (e *env) verifyLines(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
-	// pending holds the answers in their order, each as a channel; its length
-	// bounds how many lines are in memory.
-	pending := make(chan chan caseVerdict, 4*workers)
+	// pending holds the answers in their order, each as a channel: so many may be
+	// ready behind one that takes long. Lines are in memory only while they are
+	// judged.
+	pending := make(chan chan caseVerdict, 1024)
 	slots := make(chan struct{}, workers)
 	readErr := make(chan error, 1)
 	go func() {

@@ -1,8 +1,6 @@
 package verify
 
-import (
-	"bytes"
-)
+import "bytes"
 
 // generalName is a GENERAL_NAME (crypto/x509/v3_genn.c).
 type generalName struct {
@@ -165,10 +163,49 @@ func (c *certificate) extension(e extension) {
 			list.distributionPoint()
 		}
 		d.end(list)
+	case oidIPBlocks:
+		list := d.list(tagSequence)
+		for !list.empty() {
+			family := list.sequence()
+			family.primitive(tagOctets)
+			family.resources(tagBitString)
+			list.end(family)
+		}
+		d.end(list)
+	case oidASBlocks:
+		seq := d.sequence()
+		for _, tag := range []int{0, 1} {
+			if numbers := seq.optional(ctx(tag)); numbers != nil {
+				numbers.resources(tagInteger)
+				seq.end(numbers)
+			}
+		}
+		d.end(seq)
 	}
 	if d.bad {
 		c.invalid = true
 	}
+}
+
+// resources takes off addresses or numbers of RFC 3779: inherited ones, or single
+// ones and ranges.
+func (d *decoder) resources(tag int) {
+	if d.is(0, tagNull) {
+		d.primitive(tagNull)
+		return
+	}
+	list := d.list(tagSequence)
+	for !list.empty() {
+		if list.is(0, tag) {
+			list.primitive(tag)
+			continue
+		}
+		bounds := list.sequence()
+		bounds.primitive(tag)
+		bounds.primitive(tag)
+		list.end(bounds)
+	}
+	d.end(list)
 }
 
 func (c *certificate) basicConstraints(d *decoder) {

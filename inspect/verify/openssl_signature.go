@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	_ "golang.org/x/crypto/ripemd160" //lint:ignore SA1019 OpenSSL still verifies such signatures
 )
 
 const (
@@ -62,6 +63,8 @@ func hashOfSignature(oid string) crypto.Hash {
 		return crypto.MD5
 	case "1.2.840.113549.1.1.5", "1.3.14.3.2.29", "1.2.840.10045.4.1", "1.2.840.10040.4.3":
 		return crypto.SHA1
+	case "1.3.36.3.3.1.2":
+		return crypto.RIPEMD160
 	case "1.2.840.113549.1.1.14", "1.2.840.10045.4.3.1", "2.16.840.1.101.3.4.3.1":
 		return crypto.SHA224
 	case "1.2.840.113549.1.1.11", "1.2.840.10045.4.3.2", "2.16.840.1.101.3.4.3.2":
@@ -247,7 +250,8 @@ func (k rsaKey) std() (*rsa.PublicKey, bool) {
 
 // verifyPKCS1v15 does RSASSA-PKCS1-v1_5 (RFC 8017 8.2.2).
 func (k rsaKey) verifyPKCS1v15(hash crypto.Hash, digest, signature []byte) bool {
-	if pub, ok := k.std(); ok {
+	// crypto/rsa knows RIPEMD-160 by another OID.
+	if pub, ok := k.std(); ok && hash != crypto.RIPEMD160 {
 		return rsa.VerifyPKCS1v15(pub, hash, digest, signature) == nil
 	}
 	prefix := digestPrefix(hash)
@@ -334,6 +338,8 @@ func digestPrefix(hash crypto.Hash) []byte {
 		return []byte{0x30, 0x20, 0x30, 0x0c, 0x06, 0x08, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05, 0x05, 0x00, 0x04, 0x10}
 	case crypto.SHA1:
 		return []byte{0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14}
+	case crypto.RIPEMD160:
+		return []byte{0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x24, 0x03, 0x02, 0x01, 0x05, 0x00, 0x04, 0x14}
 	case crypto.SHA224:
 		return nist(4, 28)
 	case crypto.SHA256:
