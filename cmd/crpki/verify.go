@@ -96,9 +96,13 @@ type opensslResult struct {
 
 // unreadable puts a reason in, for which OpenSSL has no code of its own.
 func (r *opensslResult) unreadable(reason string) {
-	r.Reason = reason
 	for i := range r.Problems {
-		r.Problems[i].Reason = reason
+		if r.Problems[i].Code != int(verify.CodeUnspecified) {
+			continue
+		}
+		if r.Problems[i].Reason = reason; i == 0 {
+			r.Reason = reason
+		}
 	}
 }
 

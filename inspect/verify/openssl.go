@@ -72,8 +72,8 @@ type Verdict struct {
 	// It then verifies nothing; the one problem, [CodeUnspecified], stands for
 	// that.
 	Unreadable []pki.Cert
-	// UndecodableKey: it cannot read the public key of the problem's certificate,
-	// which leaves the code at [CodeUnspecified].
+	// UndecodableKey: it cannot read the public key of the leaf, to which a problem
+	// of [CodeUnspecified] is due.
 	UndecodableKey bool
 }
 
@@ -174,23 +174,24 @@ func (v *verification) failIf(bad bool, code Code, depth int) bool {
 
 func (v *verification) verifyChain() {
 	_ = v.failIf(!v.keyLevelOK(v.chain[0]), CodeEEKeyTooSmall, 0) &&
-		v.readKey() &&
 		v.buildChain() &&
 		v.checkExtensions() &&
 		v.checkAuthLevel() &&
 		v.checkHost() &&
+		v.readKey() &&
 		v.checkSignaturesAndTimes() &&
 		v.checkNameConstraints()
 }
 
-// readKey is X509_self_signed at the beginning of build_chain. Whatever the
-// callback says, OpenSSL stops there.
+// readKey is X509_get_pubkey_parameters, which fails without the callback.
 func (v *verification) readKey() bool {
 	if v.chain[0].keyDecodes() {
 		return true
 	}
-	v.verdict.UndecodableKey = true
-	v.report(CodeUnspecified, 0)
+	if v.verdict.OK() {
+		v.verdict.UndecodableKey = true
+		v.report(CodeUnspecified, 0)
+	}
 	return false
 }
 
@@ -201,6 +202,8 @@ const (
 	untrusted trust = iota
 	trusted
 	rejected
+	// failed: OpenSSL gives up, whatever the callback says.
+	failed
 )
 
 // buildChain is build_chain with trusted certificates first, OpenSSL's default
@@ -217,7 +220,7 @@ func (v *verification) buildChain() bool {
 	switch result {
 	case trusted:
 		return true
-	case rejected:
+	case rejected, failed:
 		return false
 	}
 	n := len(v.chain)
@@ -242,6 +245,11 @@ func (v *verification) extendChain(pool []*certificate) trust {
 		n := len(v.chain)
 		curr := v.chain[n-1]
 		if issuer := v.trustedIssuer(curr); issuer != nil && n <= v.maxDepth {
+			if !curr.keyDecodes() { // the leaf's: X509_self_signed fails
+				v.verdict.UndecodableKey = true
+				v.report(CodeUnspecified, n-1)
+				return failed
+			}
 			ok := true
 			isSelfSigned := curr.selfSigned
 			switch {
@@ -404,7 +412,7 @@ func (v *verification) checkExtensions() bool {
 		ok := v.failIf(c.unknownCritical, CodeUnhandledCriticalExtension, i) &&
 			v.failIf(c.proxy, CodeProxyCertificatesNotAllowed, i) &&
 			v.failIf(v.wrongCA(c, i), CodeInvalidCA, i) &&
-			v.failIf(n > 1 && c.key.explicitCurve(), CodeEcKeyExplicitParams, i) &&
+			v.curveOK(c, i) &&
 			(!v.Strict || n == 1 || v.checkStrict(c, i)) &&
 			v.failIf(!v.purposeOK(c, i), CodeInvalidPurpose, i) &&
 			v.failIf(i > 1 && c.pathLen != -1 && plen > c.pathLen, CodePathLengthExceeded, i)
@@ -416,6 +424,18 @@ func (v *verification) checkExtensions() bool {
 		}
 	}
 	return true
+}
+
+// curveOK is check_curve.
+func (v *verification) curveOK(c *certificate, depth int) bool {
+	switch {
+	case len(v.chain) == 1:
+		return true
+	case !c.keyDecodes():
+		v.verdict.UndecodableKey = true
+		return v.report(CodeUnspecified, depth)
+	}
+	return v.failIf(c.key.explicitCurve(), CodeEcKeyExplicitParams, depth)
 }
 
 func (v *verification) wrongCA(c *certificate, depth int) bool {

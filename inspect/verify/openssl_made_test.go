@@ -156,6 +156,16 @@ func TestMadeChains(t *testing.T) {
 		"a leaf's key at infinity": {func(c [3]*made) {
 			c[madeLeaf].key = seq(seq(oidDER(oidKeyEC), oidDER("1.2.840.10045.3.1.7")), tlv(3, []byte{0, 0}))
 		}, "", CodeOK},
+		"a leaf's key of no known kind": {func(c [3]*made) {
+			c[madeLeaf].key = seq(seq(oidDER("1.2.3")), tlv(3, []byte{0, 1}))
+		}, "", CodeUnspecified},
+		"a leaf's key of no known kind, and no issuer": {func(c [3]*made) {
+			c[madeLeaf].key = seq(seq(oidDER("1.2.3")), tlv(3, []byte{0, 1}))
+			c[madeLeaf].issuer = commonName("nobody")
+		}, "", CodeUnableToGetIssuerCertLocally},
+		"a CA's key of no known kind": {func(c [3]*made) {
+			c[madeCA].key = seq(seq(oidDER("1.2.3")), tlv(3, []byte{0, 1}))
+		}, "", CodeUnableToGetIssuerCertLocally},
 		"a CA's key at infinity": {func(c [3]*made) {
 			c[madeCA].key = seq(seq(oidDER(oidKeyEC), oidDER("1.2.840.10045.3.1.7")), tlv(3, []byte{0, 0}))
 		}, "", CodeCertSignatureFailure},
