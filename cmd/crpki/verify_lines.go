@@ -41,8 +41,12 @@ type caseVerdict struct {
 	unreadable bool
 }
 
-// maxLine bounds a line of --stdin-jsonl, in bytes.
-const maxLine = 64 << 20
+// maxLine bounds a line of --stdin-jsonl, in bytes; the rest of a longer one is
+// passed over, up to maxSkip.
+const (
+	maxLine = 64 << 20
+	maxSkip = 16 * maxLine
+)
 
 // verifyLines judges the lines of standard input on all processors, and answers
 // in their order. A line that cannot be read is answered with an error of its
@@ -69,7 +73,8 @@ func (e *env) verifyLines(ctx context.Context) error {
 			if n == 1 {
 				line = bytes.TrimPrefix(line, []byte("\ufeff"))
 			}
-			if len(line) > 0 {
+			long := errors.Is(err, errLongLine)
+			if len(line) > 0 || long {
 				answer := make(chan caseVerdict, 1)
 				select {
 				case pending <- answer:
@@ -79,10 +84,14 @@ func (e *env) verifyLines(ctx context.Context) error {
 				slots <- struct{}{}
 				go func() {
 					defer func() { <-slots }()
-					answer <- e.verifyLine(n, line)
+					if long {
+						answer <- unreadableLine(nil, n, err)
+					} else {
+						answer <- e.verifyLine(n, line)
+					}
 				}()
 			}
-			if err != nil {
+			if err != nil && !long {
 				if !errors.Is(err, io.EOF) {
 					readErr <- fmt.Errorf("line %d: %w", n, err)
 				}
@@ -112,7 +121,12 @@ func (e *env) verifyLines(ctx context.Context) error {
 				}
 				return nil
 			}
-			v := <-answer
+			var v caseVerdict
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case v = <-answer:
+			}
 			refused = refused || !v.OK || v.Code != 0
 			if v.unreadable {
 				unreadable++
@@ -124,16 +138,27 @@ func (e *env) verifyLines(ctx context.Context) error {
 	}
 }
 
+// errLongLine is said of a line that is not kept.
+var errLongLine = fmt.Errorf("it is longer than %d MiB", maxLine>>20)
+
 // readLine gives the next line without white space around it, nil for an empty
-// one.
+// one. With errLongLine, it is at the next one.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
-	for {
+	for size := 0; ; {
 		part, err := in.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxLine {
-			return nil, fmt.Errorf("it is longer than %d MiB", maxLine>>20)
+		if size += len(part); size <= maxLine {
+			line = append(line, part...)
+		} else {
+			line = nil
 		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case size > maxSkip:
+			return nil, fmt.Errorf("it is longer than %d MiB", maxSkip>>20)
+		case errors.Is(err, bufio.ErrBufferFull):
+		case size > maxLine:
+			return nil, errLongLine
+		default:
 			return bytes.TrimSpace(line), err
 		}
 	}
@@ -141,14 +166,10 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 
 func (e *env) verifyLine(n int, line []byte) (v caseVerdict) {
 	c, at, err := readCase(line, e.now)
-	if v.ID = c.ID; v.ID == nil {
-		v.ID = json.RawMessage("null")
-	}
 	if err != nil {
-		v.unreadable = true
-		v.Error, v.Code, v.Reason = fmt.Sprintf("line %d: %v", n, err), int(verify.CodeUnspecified), verify.CodeUnspecified.Text()
-		return v
+		return unreadableLine(c.ID, n, err)
 	}
+	v.ID = idOf(c.ID)
 	presented, trusted := linePresented(c.Chain), lineTrusted(c.Roots)
 	if err := (verify.Go{Presented: presented, Trusted: trusted, Host: c.Host, At: at}).Verify(); err != nil {
 		v.Error = err.Error()
@@ -159,6 +180,21 @@ func (e *env) verifyLine(n int, line []byte) (v caseVerdict) {
 	}
 	v.OK, v.Code, v.Reason = v.Error == "", int(code), code.Text()
 	return v
+}
+
+// unreadableLine is the answer to line n, of which nothing is judged.
+func unreadableLine(id json.RawMessage, n int, err error) caseVerdict {
+	return caseVerdict{
+		ID: idOf(id), Error: fmt.Sprintf("line %d: %v", n, err), unreadable: true,
+		Code: int(verify.CodeUnspecified), Reason: verify.CodeUnspecified.Text(),
+	}
+}
+
+func idOf(id json.RawMessage) json.RawMessage {
+	if id == nil {
+		return json.RawMessage("null")
+	}
+	return id
 }
 
 // readCase gives the case and its time, which is now when it has none. With an
