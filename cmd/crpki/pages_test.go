@@ -23,6 +23,7 @@ var pages = map[string]string{
 	"docs/spec.md":        "",
 	"docs/lint-config.md": "",
 	"docs/values.md":      "",
+	"docs/verify.md":      "",
 	"docs/howto/connected-registry.md": `
 printf 'ConnectedRegistryName=edge01;SyncTokenName=edge01;SyncTokenPassword=x;ParentGatewayEndpoint=acme.westeurope.data.azurecr.io;ParentEndpointProtocol=https' > connection
 `,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,11 @@ no name is verified.
 With --stdin-jsonl each line of standard input is {"id", "chain": [PEM, leaf
 first], "roots": [PEM], "host", "at": RFC 3339}; without "at" it is now. For each
 comes a line {"id", "ok", "error", "code", "reason"}, in the same order: whether
-Go's clients accept it, their error, and OpenSSL's number and text.
+Go's clients accept it, their error, and the number and text of the first problem
+that openssl verify -purpose sslserver reports, 0 and "ok" when there is none. A
+line that cannot be read has an "error" that begins with "line" and its number.
+Number 1 also says that OpenSSL cannot read one of the certificates, and then
+verifies none.
 
 Exits with 0 when both accept, with 1 when one refuses.`,
 		ArgsUsage: "[CHAIN...]",
@@ -91,9 +96,13 @@ type opensslResult struct {
 
 // unreadable puts a reason in, for which OpenSSL has no code of its own.
 func (r *opensslResult) unreadable(reason string) {
-	r.Reason = reason
 	for i := range r.Problems {
-		r.Problems[i].Reason = reason
+		if r.Problems[i].Code != int(verify.CodeUnspecified) {
+			continue
+		}
+		if r.Problems[i].Reason = reason; i == 0 {
+			r.Reason = reason
+		}
 	}
 }
 
@@ -160,22 +169,53 @@ func (e *env) verifyOptions(c *cli.Context) (o verify.OpenSSL, hosts []string, e
 	if o.AuthLevel < 0 || o.AuthLevel > 5 {
 		return o, nil, usageErrorf("--auth-level %d is none of 0 to 5", o.AuthLevel)
 	}
-	names, remarks, err := pki.ParseNames(0, c.StringSlice("host"))
-	if err != nil {
+	if hosts, err = e.dialled(c.StringSlice("host")); err != nil {
 		return o, nil, usageErrorf("--host: %w", err)
-	}
-	e.warnings(remarks)
-	for _, n := range names {
-		hosts = append(hosts, n.Value)
-	}
-	if len(hosts) == 0 {
-		hosts = []string{""}
 	}
 	if o.Trusted, err = e.trusted(c); err != nil {
 		return o, nil, err
 	}
 	o.Presented, err = e.certsIn(c, c.StringSlice("untrusted")...)
 	return o, hosts, err
+}
+
+// dialled reads the names and addresses that clients dial; without any, it is the
+// one that is not verified. A dot at the end and an address of IPv4 written as
+// one of IPv6 stay as they are: to OpenSSL these are other names.
+func (e *env) dialled(texts []string) (hosts []string, err error) {
+	names, remarks, err := pki.ParseNames(0, texts)
+	if err != nil {
+		return nil, err
+	}
+	for text := range strings.SplitSeq(strings.Join(texts, ","), ",") {
+		name, own, err := pki.ParseName(text)
+		if err != nil {
+			continue // no name at all was given
+		}
+		if host, other := otherName(text, name); other {
+			hosts = append(hosts, host)
+			remarks = slices.DeleteFunc(remarks, func(r string) bool { return slices.Contains(own, r) })
+		} else {
+			hosts = append(hosts, name.Value)
+		}
+	}
+	e.warnings(remarks)
+	if len(names) == 0 {
+		return []string{""}, nil
+	}
+	return slices.Compact(hosts), nil
+}
+
+// otherName gives text when OpenSSL takes it for another name than Go does.
+func otherName(text string, name pki.Name) (string, bool) {
+	switch name.Kind {
+	case pki.DNS:
+		return text, strings.EqualFold(text, name.Value+".")
+	case pki.IP:
+		addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+		return addr.String(), err == nil && addr.Is4In6()
+	}
+	return "", false
 }
 
 // certsIn gives the certificates in files and folders, also those that Go's

@@ -9,8 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime"
+	"slices"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/crpki/crpki/inspect/verify"
 	"github.com/crpki/crpki/pki"
@@ -36,8 +41,12 @@ type caseVerdict struct {
 	unreadable bool
 }
 
-// maxLine bounds a line of --stdin-jsonl, in bytes.
-const maxLine = 64 << 20
+// maxLine bounds a line of --stdin-jsonl, in bytes; the rest of a longer one is
+// passed over, up to maxSkip.
+const (
+	maxLine = 64 << 20
+	maxSkip = 16 * maxLine
+)
 
 // verifyLines judges the lines of standard input on all processors, and answers
 // in their order. A line that cannot be read is answered with an error of its
@@ -50,9 +59,10 @@ func (e *env) verifyLines(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	workers := runtime.GOMAXPROCS(0)
-	// pending holds the answers in their order, each as a channel; its length
-	// bounds how many lines are in memory.
-	pending := make(chan chan caseVerdict, 4*workers)
+	// pending holds the answers in their order, each as a channel: so many may be
+	// ready behind one that takes long. Lines are in memory only while they are
+	// judged.
+	pending := make(chan chan caseVerdict, 1024)
 	slots := make(chan struct{}, workers)
 	readErr := make(chan error, 1)
 	go func() {
@@ -60,7 +70,11 @@ func (e *env) verifyLines(ctx context.Context) error {
 		in := bufio.NewReaderSize(e.stdin, 1<<20)
 		for n := 1; ; n++ {
 			line, err := readLine(in)
-			if len(line) > 0 {
+			if n == 1 {
+				line = bytes.TrimPrefix(line, []byte("\ufeff"))
+			}
+			long := errors.Is(err, errLongLine)
+			if len(line) > 0 || long {
 				answer := make(chan caseVerdict, 1)
 				select {
 				case pending <- answer:
@@ -70,10 +84,14 @@ func (e *env) verifyLines(ctx context.Context) error {
 				slots <- struct{}{}
 				go func() {
 					defer func() { <-slots }()
-					answer <- e.verifyLine(n, line)
+					if long {
+						answer <- unreadableLine(nil, n, err)
+					} else {
+						answer <- e.verifyLine(n, line)
+					}
 				}()
 			}
-			if err != nil {
+			if err != nil && !long {
 				if !errors.Is(err, io.EOF) {
 					readErr <- fmt.Errorf("line %d: %w", n, err)
 				}
@@ -103,7 +121,12 @@ func (e *env) verifyLines(ctx context.Context) error {
 				}
 				return nil
 			}
-			v := <-answer
+			var v caseVerdict
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case v = <-answer:
+			}
 			refused = refused || !v.OK || v.Code != 0
 			if v.unreadable {
 				unreadable++
@@ -115,63 +138,152 @@ func (e *env) verifyLines(ctx context.Context) error {
 	}
 }
 
+// errLongLine is said of a line that is not kept.
+var errLongLine = fmt.Errorf("it is longer than %d MiB", maxLine>>20)
+
 // readLine gives the next line without white space around it, nil for an empty
-// one.
+// one. With errLongLine, it is at the next one.
 func readLine(in *bufio.Reader) ([]byte, error) {
 	var line []byte
-	for {
+	for size := 0; ; {
 		part, err := in.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxLine {
-			return nil, fmt.Errorf("it is longer than %d MiB", maxLine>>20)
+		if size += len(part); size <= maxLine {
+			line = append(line, part...)
+		} else {
+			line = nil
 		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case size > maxSkip:
+			return nil, fmt.Errorf("it is longer than %d MiB", maxSkip>>20)
+		case errors.Is(err, bufio.ErrBufferFull):
+		case size > maxLine:
+			return nil, errLongLine
+		default:
 			return bytes.TrimSpace(line), err
 		}
 	}
 }
 
 func (e *env) verifyLine(n int, line []byte) (v caseVerdict) {
-	var c verifyCase
-	err := json.Unmarshal(line, &c)
-	v.ID = c.ID
-	if v.ID == nil {
-		v.ID = json.RawMessage("null")
-	}
-	at := e.now
-	if err == nil && c.At != "" {
-		at, err = time.Parse(time.RFC3339, c.At)
-	}
-	if err == nil && len(c.Chain) == 0 {
-		err = errors.New(`"chain" holds no certificate`)
-	}
+	c, at, err := readCase(line, e.now)
 	if err != nil {
-		v.unreadable = true
-		v.Error, v.Code, v.Reason = fmt.Sprintf("line %d: %v", n, err), int(verify.CodeUnspecified), verify.CodeUnspecified.Text()
-		return v
+		return unreadableLine(c.ID, n, err)
 	}
-	presented, trusted := pemCerts("chain", c.Chain), pemCerts("roots", c.Roots)
+	v.ID = idOf(c.ID)
+	presented, trusted := linePresented(c.Chain), lineTrusted(c.Roots)
 	if err := (verify.Go{Presented: presented, Trusted: trusted, Host: c.Host, At: at}).Verify(); err != nil {
 		v.Error = err.Error()
 	}
-	code := verify.OpenSSL{Presented: presented, Trusted: trusted, Host: c.Host, At: at, Purpose: verify.Server}.Verify().First()
+	code := verify.CodeUnspecified
+	if !slices.ContainsFunc(trusted, verify.Unreadable) { // OpenSSL loads all of -CAfile, or nothing
+		code = verify.OpenSSL{Presented: presented, Trusted: trusted, Host: c.Host, At: at, Purpose: verify.Server}.Verify().First()
+	}
 	v.OK, v.Code, v.Reason = v.Error == "", int(code), code.Text()
 	return v
 }
 
-// pemCerts reads certificates as TLS libraries do, each text holding one or
-// several.
-func pemCerts(source string, texts []string) (certs []pki.Cert) {
-	for _, text := range texts {
-		rest := []byte(text)
-		for {
-			var block *pem.Block
-			if block, rest = pem.Decode(rest); block == nil {
-				break
-			}
-			if block.Type == "CERTIFICATE" {
-				certs = append(certs, pki.NewCert(pki.Origin{Source: source, Index: len(certs) + 1}, block.Bytes))
+// unreadableLine is the answer to line n, of which nothing is judged.
+func unreadableLine(id json.RawMessage, n int, err error) caseVerdict {
+	return caseVerdict{
+		ID: idOf(id), Error: fmt.Sprintf("line %d: %v", n, err), unreadable: true,
+		Code: int(verify.CodeUnspecified), Reason: verify.CodeUnspecified.Text(),
+	}
+}
+
+func idOf(id json.RawMessage) json.RawMessage {
+	if id == nil {
+		return json.RawMessage("null")
+	}
+	return id
+}
+
+// readCase gives the case and its time, which is now when it has none. With an
+// error, the case has its ID if that could be read.
+func readCase(line []byte, now time.Time) (c verifyCase, at time.Time, err error) {
+	if err := json.Unmarshal(line, &c); err != nil {
+		var kind *json.UnmarshalTypeError
+		if !errors.As(err, &kind) {
+			return c, now, err
+		}
+		if kind.Field == "" {
+			return c, now, fmt.Errorf("it is no object of JSON, but of the kind %q", kind.Value)
+		}
+		return c, now, fmt.Errorf("%q is of the kind %q", kind.Field, kind.Value)
+	}
+	at = now
+	if c.At != "" {
+		if at, err = time.Parse(time.RFC3339, c.At); err != nil {
+			return c, now, fmt.Errorf(`"at": %q is no time of RFC 3339, such as 2026-11-21T12:00:00Z`, c.At)
+		}
+	}
+	if len(c.Chain) == 0 {
+		return c, now, errors.New(`"chain" holds no certificate`)
+	}
+	for _, list := range []struct {
+		field string
+		texts []string
+	}{{"chain", c.Chain}, {"roots", c.Roots}} {
+		for i, text := range list.texts {
+			if !holdsCert(text) {
+				return c, now, fmt.Errorf("%q: there is no certificate in PEM in text %d of %d", list.field, i+1, len(list.texts))
 			}
 		}
 	}
+	return c, at, nil
+}
+
+func holdsCert(text string) bool {
+	for range certBlocks([]string{text}) {
+		return true
+	}
+	return false
+}
+
+// linePresented reads what a server sends. It sends no trust settings.
+func linePresented(texts []string) (certs []pki.Cert) {
+	for block := range certBlocks(texts) {
+		der := cryptobyte.String(block.Bytes)
+		var alone cryptobyte.String
+		if block.Type != trustedLabel || !der.ReadASN1Element(&alone, asn1.SEQUENCE) {
+			alone = block.Bytes
+		}
+		certs = append(certs, pki.NewCert(pki.Origin{Source: "chain", Index: len(certs) + 1}, alone))
+	}
 	return certs
+}
+
+// lineTrusted reads what clients trust: Go's the blocks with the one label,
+// without headers, OpenSSL's those with its other labels too.
+func lineTrusted(texts []string) (certs []pki.Cert) {
+	for block := range certBlocks(texts) {
+		cert := pki.NewCert(pki.Origin{Source: "roots", Index: len(certs) + 1}, block.Bytes)
+		if block.Type != certLabel || len(block.Headers) > 0 {
+			cert.X509, cert.Err = nil, fmt.Errorf("Go reads no %s", block.Type)
+		}
+		certs = append(certs, cert)
+	}
+	return certs
+}
+
+// Labels of certificates in PEM (RFC 7468 5, OpenSSL's pem.h).
+const (
+	certLabel    = "CERTIFICATE"
+	oldLabel     = "X509 CERTIFICATE"
+	trustedLabel = "TRUSTED CERTIFICATE"
+)
+
+// certBlocks gives the certificates in texts, each of which holds one or several.
+func certBlocks(texts []string) iter.Seq[*pem.Block] {
+	return func(yield func(*pem.Block) bool) {
+		for _, text := range texts {
+			for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
+				switch block.Type {
+				case certLabel, oldLabel, trustedLabel:
+					if !yield(block) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

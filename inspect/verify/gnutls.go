@@ -102,7 +102,7 @@ func (s gnutlsStatus) err() error {
 
 // parseGnuTLS is gnutls_x509_crt_import: it refuses less than Go does.
 func parseGnuTLS(c pki.Cert) (*certificate, error) {
-	_, faults := lenient.Read(c.Raw)
+	view, faults := lenient.Read(c.Raw)
 	strange := false
 	for _, f := range faults {
 		switch f.Rule {
@@ -123,8 +123,9 @@ func parseGnuTLS(c pki.Cert) (*certificate, error) {
 		}
 	}
 	parsed := parseCertificate(c)
+	parsed.view = view
 	for _, n := range parsed.sans {
-		if n.Kind == "DNS" && n.Value == "" {
+		if n.kind == gnDNS && len(n.value) == 0 {
 			return nil, errors.New("error parsing CRTs: Unknown Subject Alternative name in X.509 certificate.")
 		}
 	}
@@ -215,7 +216,7 @@ func signed(c, issuer *certificate, below []*certificate) (status gnutlsStatus) 
 	if issuer.kuRejects(kuCertSign) || issuer.isCA && issuer.pathLen >= 0 && intermediates > issuer.pathLen {
 		status |= gnutlsSignerConstraints
 	}
-	if issuer.constraints != nil && issuer.constraints.check(below[0].allNames()) != CodeOK {
+	if issuer.constraints != nil && issuer.constraints.check(below[0]) != CodeOK {
 		status |= gnutlsSignerConstraints
 	}
 	algorithm := c.view.OuterAlgorithm
@@ -237,9 +238,9 @@ func (c *certificate) gnutlsHost(host string) bool {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	for _, n := range c.sans {
 		switch {
-		case err == nil && n.Kind == "IP" && bytes.Equal(n.Raw, addr.AsSlice()):
+		case err == nil && n.kind == gnIP && bytes.Equal(n.value, addr.AsSlice()):
 			return true
-		case err != nil && n.Kind == "DNS" && gnutlsName(n.Value, host):
+		case err != nil && n.kind == gnDNS && gnutlsName(string(n.value), host):
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ func (g Go) Verify() error {
 	return err
 }
 
+// maxRSABits is the largest RSA key that crypto/tls takes from a server.
+const maxRSABits = 8192
+
 // chains verifies by the roots, which are not asked for when nothing depends on
 // them.
 func (g Go) chains(roots func() *x509.CertPool) ([][]*x509.Certificate, error) {
@@ -51,13 +55,18 @@ func (g Go) chains(roots func() *x509.CertPool) ([][]*x509.Certificate, error) {
 		if c.Err != nil {
 			return nil, fmt.Errorf("tls: failed to parse certificate from server: %w", Unparsed(c))
 		}
+		if key, ok := c.X509.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
+			return nil, fmt.Errorf("tls: server sent certificate containing RSA key larger than %d bits", maxRSABits)
+		}
 		if i > 0 {
 			intermediates.AddCert(c.X509)
 		}
 	}
+	if g.At.IsZero() {
+		g.At = g.At.Add(1) // the zero time would be that of the clock
+	}
 	chains, err := g.Presented[0].X509.Verify(x509.VerifyOptions{
-		DNSName: strings.TrimSuffix(strings.TrimPrefix(g.Host, "["), "]"), Roots: roots(),
-		Intermediates: intermediates, CurrentTime: g.At,
+		DNSName: g.Host, Roots: roots(), Intermediates: intermediates, CurrentTime: g.At,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("tls: failed to verify certificate: %w", err)

@@ -72,8 +72,8 @@ type Verdict struct {
 	// It then verifies nothing; the one problem, [CodeUnspecified], stands for
 	// that.
 	Unreadable []pki.Cert
-	// UndecodableKey: it cannot read the public key of the problem's certificate,
-	// which leaves the code at [CodeUnspecified].
+	// UndecodableKey: it cannot read the public key of the leaf, to which a problem
+	// of [CodeUnspecified] is due.
 	UndecodableKey bool
 }
 
@@ -130,6 +130,7 @@ type verification struct {
 }
 
 func (o OpenSSL) run(goOn func(Code) bool) Verdict {
+	o.At = o.At.Truncate(time.Second) // it knows no fractions
 	v := &verification{OpenSSL: o, goOn: goOn, maxDepth: 101}
 	if o.MaxDepth != nil {
 		v.maxDepth = *o.MaxDepth + 1
@@ -173,23 +174,24 @@ func (v *verification) failIf(bad bool, code Code, depth int) bool {
 
 func (v *verification) verifyChain() {
 	_ = v.failIf(!v.keyLevelOK(v.chain[0]), CodeEEKeyTooSmall, 0) &&
-		v.readKey() &&
 		v.buildChain() &&
 		v.checkExtensions() &&
 		v.checkAuthLevel() &&
 		v.checkHost() &&
+		v.readKey() &&
 		v.checkSignaturesAndTimes() &&
 		v.checkNameConstraints()
 }
 
-// readKey is X509_self_signed at the beginning of build_chain. Whatever the
-// callback says, OpenSSL stops there.
+// readKey is X509_get_pubkey_parameters, which fails without the callback.
 func (v *verification) readKey() bool {
 	if v.chain[0].keyDecodes() {
 		return true
 	}
-	v.verdict.UndecodableKey = true
-	v.report(CodeUnspecified, 0)
+	if v.verdict.OK() {
+		v.verdict.UndecodableKey = true
+		v.report(CodeUnspecified, 0)
+	}
 	return false
 }
 
@@ -200,6 +202,8 @@ const (
 	untrusted trust = iota
 	trusted
 	rejected
+	// failed: OpenSSL gives up, whatever the callback says.
+	failed
 )
 
 // buildChain is build_chain with trusted certificates first, OpenSSL's default
@@ -216,7 +220,7 @@ func (v *verification) buildChain() bool {
 	switch result {
 	case trusted:
 		return true
-	case rejected:
+	case rejected, failed:
 		return false
 	}
 	n := len(v.chain)
@@ -241,6 +245,11 @@ func (v *verification) extendChain(pool []*certificate) trust {
 		n := len(v.chain)
 		curr := v.chain[n-1]
 		if issuer := v.trustedIssuer(curr); issuer != nil && n <= v.maxDepth {
+			if !curr.keyDecodes() { // the leaf's: X509_self_signed fails
+				v.verdict.UndecodableKey = true
+				v.report(CodeUnspecified, n-1)
+				return failed
+			}
 			ok := true
 			isSelfSigned := curr.selfSigned
 			switch {
@@ -282,24 +291,30 @@ func (v *verification) extendChain(pool []*certificate) trust {
 	}
 }
 
+// trustedIssuer is X509_STORE_CTX_get1_issuer: one that stands in the chain
+// already is found again, so that a circle ends at the limit of the depth.
 func (v *verification) trustedIssuer(c *certificate) *certificate {
-	return v.findIssuer(v.trusted, c)
+	return v.bestIssuer(v.trusted, c, func(*certificate) bool { return true })
 }
 
-// findIssuer prefers an issuer that is valid now, else the one that ends last.
+// findIssuer is find_issuer, for what is not trusted.
 func (v *verification) findIssuer(pool []*certificate, c *certificate) *certificate {
+	return v.bestIssuer(pool, c, func(candidate *certificate) bool {
+		return c.selfIssued && len(v.chain) == 1 || !v.inChain(candidate)
+	})
+}
+
+// bestIssuer prefers an issuer that is valid now, else the one that ends last.
+func (v *verification) bestIssuer(pool []*certificate, c *certificate, allowed func(*certificate) bool) *certificate {
 	var best *certificate
 	for _, candidate := range pool {
-		if !c.likelyIssued(candidate) {
-			continue
-		}
-		if v.inChain(candidate) && !(c.selfIssued && len(v.chain) == 1) {
+		if !c.likelyIssued(candidate) || !allowed(candidate) {
 			continue
 		}
 		if v.IgnoreTime || candidate.validAt(v.At) == CodeOK {
 			return candidate
 		}
-		if best == nil || candidate.view.NotAfter.After(best.view.NotAfter) {
+		if best == nil || candidate.endsAfter(best) {
 			best = candidate
 		}
 	}
@@ -397,7 +412,7 @@ func (v *verification) checkExtensions() bool {
 		ok := v.failIf(c.unknownCritical, CodeUnhandledCriticalExtension, i) &&
 			v.failIf(c.proxy, CodeProxyCertificatesNotAllowed, i) &&
 			v.failIf(v.wrongCA(c, i), CodeInvalidCA, i) &&
-			v.failIf(n > 1 && c.view.Key.Curve == "explicit", CodeEcKeyExplicitParams, i) &&
+			v.curveOK(c, i) &&
 			(!v.Strict || n == 1 || v.checkStrict(c, i)) &&
 			v.failIf(!v.purposeOK(c, i), CodeInvalidPurpose, i) &&
 			v.failIf(i > 1 && c.pathLen != -1 && plen > c.pathLen, CodePathLengthExceeded, i)
@@ -411,6 +426,18 @@ func (v *verification) checkExtensions() bool {
 	return true
 }
 
+// curveOK is check_curve.
+func (v *verification) curveOK(c *certificate, depth int) bool {
+	switch {
+	case len(v.chain) == 1:
+		return true
+	case !c.keyDecodes():
+		v.verdict.UndecodableKey = true
+		return v.report(CodeUnspecified, depth)
+	}
+	return v.failIf(c.key.explicitCurve(), CodeEcKeyExplicitParams, depth)
+}
+
 func (v *verification) wrongCA(c *certificate, depth int) bool {
 	kind := c.caKind()
 	if depth == 0 {
@@ -420,7 +447,7 @@ func (v *verification) wrongCA(c *certificate, depth int) bool {
 }
 
 func (v *verification) checkStrict(c *certificate, i int) bool {
-	noSubject, noIssuer := len(c.view.Subject) == 0, len(c.view.Issuer) == 0
+	noSubject, noIssuer := len(c.subject.entries) == 0, len(c.issuer.entries) == 0
 	last := i+1 == len(v.chain)
 	checks := []struct {
 		bad  bool
@@ -435,12 +462,12 @@ func (v *verification) checkStrict(c *certificate, i int) bool {
 		{noSubject && (c.isCA || c.hasKU && c.ku&kuCRLSign != 0 || !c.hasSAN), CodeSubjectNameEmpty},
 		{noSubject && c.hasSAN && !c.sanCritical, CodeEmptySubjectSanNotCritical},
 		{c.hasSAN && len(c.sans) == 0, CodeEmptySubjectAltName},
-		{c.view.InnerAlgorithm != c.view.OuterAlgorithm, CodeSignatureAlgorithmInconsistency},
+		{!c.inner.equal(c.outer), CodeSignatureAlgorithmInconsistency},
 		{c.hasAKID && c.akidCritical, CodeAuthorityKeyIdentifierCritical},
 		{c.hasSKID && c.skidCritical, CodeSubjectKeyIdentifierCritical},
-		{c.view.Version >= 3 && !last && c.akidKeyID == nil, CodeMissingAuthorityKeyIdentifier},
-		{c.view.Version >= 3 && c.isCA && !c.hasSKID, CodeMissingSubjectKeyIdentifier},
-		{c.view.Version < 3 && len(c.view.Extensions) > 0, CodeExtensionsRequireVersion3},
+		{c.version >= 2 && !last && c.akidKeyID == nil, CodeMissingAuthorityKeyIdentifier},
+		{c.version >= 2 && c.isCA && !c.hasSKID, CodeMissingSubjectKeyIdentifier},
+		{c.version < 2 && len(c.extensions) > 0, CodeExtensionsRequireVersion3},
 	}
 	for _, check := range checks {
 		if !v.failIf(check.bad, check.code, i) {
@@ -608,10 +635,12 @@ func (v *verification) checkTime(c *certificate, depth int) bool {
 	if v.IgnoreTime {
 		return true
 	}
-	return v.failIf(c.view.NotBefore.IsZero(), CodeErrorInCertNotBeforeField, depth) &&
-		v.failIf(c.view.NotBefore.After(v.At), CodeCertNotYetValid, depth) &&
-		v.failIf(c.view.NotAfter.IsZero(), CodeErrorInCertNotAfterField, depth) &&
-		v.failIf(!c.view.NotAfter.After(v.At), CodeCertHasExpired, depth)
+	from, ok := timeOf(c.notBefore)
+	if !v.failIf(!ok, CodeErrorInCertNotBeforeField, depth) || !v.failIf(ok && from.After(v.At), CodeCertNotYetValid, depth) {
+		return false
+	}
+	until, ok := timeOf(c.notAfter)
+	return v.failIf(!ok, CodeErrorInCertNotAfterField, depth) && v.failIf(ok && !until.After(v.At), CodeCertHasExpired, depth)
 }
 
 func (v *verification) checkNameConstraints() bool {
@@ -625,7 +654,7 @@ func (v *verification) checkNameConstraints() bool {
 			if nc == nil {
 				continue
 			}
-			code := nc.check(c.allNames())
+			code := nc.check(c)
 			if code == CodeOK && i == 0 && !c.hasSANOf(gnDNS) {
 				code = nc.checkCommonNames(c)
 			}

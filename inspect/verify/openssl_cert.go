@@ -2,13 +2,7 @@ package verify
 
 import (
 	"bytes"
-	"encoding/asn1"
-	"math/big"
-	"strings"
 	"time"
-
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/crpki/crpki/pki"
 	"github.com/crpki/crpki/pki/lenient"
@@ -26,33 +20,38 @@ const (
 )
 
 const (
-	oidAnyEKU         = "2.5.29.37.0"
-	oidServerAuth     = "1.3.6.1.5.5.7.3.1"
-	oidClientAuth     = "1.3.6.1.5.5.7.3.2"
-	oidCodeSigning    = "1.3.6.1.5.5.7.3.3"
-	oidEmail          = "1.3.6.1.5.5.7.3.4"
-	oidTimeStamping   = "1.3.6.1.5.5.7.3.8"
-	oidMicrosoftSGC   = "1.3.6.1.4.1.311.10.3.3"
-	oidNetscapeSGC    = "2.16.840.1.113730.4.1"
-	oidNetscapeType   = "2.16.840.1.113730.1.1"
-	oidProxyCertInfo  = "1.3.6.1.5.5.7.1.14"
-	oidOCSPNoCheck    = "1.3.6.1.5.5.7.48.1.5"
-	oidSKI            = "2.5.29.14"
-	oidKeyUsage       = "2.5.29.15"
-	oidNameConstraint = "2.5.29.30"
-	oidAKI            = "2.5.29.35"
-	oidEKU            = "2.5.29.37"
-	oidEmailAddress   = "1.2.840.113549.1.9.1"
-	oidCommonName     = "2.5.4.3"
+	oidAnyEKU           = "2.5.29.37.0"
+	oidServerAuth       = "1.3.6.1.5.5.7.3.1"
+	oidClientAuth       = "1.3.6.1.5.5.7.3.2"
+	oidCodeSigning      = "1.3.6.1.5.5.7.3.3"
+	oidEmail            = "1.3.6.1.5.5.7.3.4"
+	oidTimeStamping     = "1.3.6.1.5.5.7.3.8"
+	oidMicrosoftSGC     = "1.3.6.1.4.1.311.10.3.3"
+	oidNetscapeSGC      = "2.16.840.1.113730.4.1"
+	oidNetscapeType     = "2.16.840.1.113730.1.1"
+	oidProxyCertInfo    = "1.3.6.1.5.5.7.1.14"
+	oidIPBlocks         = "1.3.6.1.5.5.7.1.7"
+	oidASBlocks         = "1.3.6.1.5.5.7.1.8"
+	oidOCSPNoCheck      = "1.3.6.1.5.5.7.48.1.5"
+	oidSKI              = "2.5.29.14"
+	oidKeyUsage         = "2.5.29.15"
+	oidSAN              = lenient.OIDSubjectAltName
+	oidIssuerAltName    = "2.5.29.18"
+	oidBasicConstraints = lenient.OIDBasicConstraints
+	oidNameConstraint   = "2.5.29.30"
+	oidCRLPoints        = "2.5.29.31"
+	oidAKI              = "2.5.29.35"
+	oidEKU              = "2.5.29.37"
+	oidEmailAddress     = "1.2.840.113549.1.9.1"
+	oidCommonName       = "2.5.4.3"
 )
 
 // supportedCritical are the extensions that OpenSSL handles when they are
 // critical (crypto/x509/v3_purp.c, X509_supported_extension).
 func supportedCritical(oid string) bool {
 	switch oid {
-	case oidNetscapeType, oidSKI, oidKeyUsage, lenient.OIDSubjectAltName, lenient.OIDBasicConstraints,
-		"2.5.29.32", "2.5.29.31", oidAKI, oidEKU, oidOCSPNoCheck, "2.5.29.36", oidProxyCertInfo,
-		oidNameConstraint, "2.5.29.33", "2.5.29.54", "1.3.6.1.5.5.7.1.7", "1.3.6.1.5.5.7.1.8":
+	case oidNetscapeType, oidKeyUsage, oidSAN, oidBasicConstraints, "2.5.29.32", oidCRLPoints, oidEKU,
+		oidIPBlocks, oidASBlocks, oidOCSPNoCheck, "2.5.29.36", oidProxyCertInfo, oidNameConstraint, "2.5.29.33", "2.5.29.54":
 		return true
 	}
 	return false
@@ -60,11 +59,10 @@ func supportedCritical(oid string) bool {
 
 // certificate is a certificate as OpenSSL caches it (ossl_x509v3_cache_extensions).
 type certificate struct {
-	pki     pki.Cert
-	der     []byte // without trust settings
-	view    *lenient.Certificate
-	issuer  []byte // canonical, for comparison
-	subject []byte
+	pki pki.Cert
+	*x509Cert
+	// view is how GnuTLS reads it; nil for OpenSSL.
+	view *lenient.Certificate
 
 	invalid           bool // OpenSSL's EXFLAG_INVALID: never an issuer
 	hasBC, isCA       bool
@@ -83,11 +81,11 @@ type certificate struct {
 	hasAKID           bool
 	akidCritical      bool
 	akidKeyID         []byte
-	akidSerial        *big.Int
+	akidSerial        []byte
 	akidIssuer        []byte // canonical
 	hasSAN            bool
 	sanCritical       bool
-	sans              []lenient.GeneralName
+	sans              []generalName
 	constraints       *nameConstraints
 	unknownCritical   bool
 	proxy             bool
@@ -98,26 +96,25 @@ type certificate struct {
 }
 
 func parseCertificate(c pki.Cert) *certificate {
-	view, _ := lenient.Read(c.Raw)
-	if view == nil {
-		return &certificate{pki: c, view: &lenient.Certificate{}, invalid: true, pathLen: -1}
+	x, ok := readX509(c.Raw)
+	if !ok {
+		return &certificate{pki: c, x509Cert: &x509Cert{}, invalid: true, pathLen: -1}
 	}
-	out := &certificate{
-		pki: c, view: view, der: c.Raw[:len(c.Raw)-len(view.Rest)], pathLen: -1,
-		issuer: canonicalName(view.RawIssuer), subject: canonicalName(view.RawSubject),
-		eku: map[string]bool{}, invalid: !view.Whole,
-	}
+	out := &certificate{pki: c, x509Cert: x, pathLen: -1, eku: map[string]bool{}}
 	seen := map[string]bool{}
-	for _, e := range view.Extensions {
-		if seen[e.OID] && cached(e.OID) {
+	for _, e := range x.extensions {
+		if seen[e.oid] && cached(e.oid) {
 			out.invalid = true
 		}
-		seen[e.OID] = true
+		seen[e.oid] = true
 		out.extension(e)
 	}
-	out.selfIssued = bytes.Equal(out.issuer, out.subject)
+	if out.proxy && (out.isCA || seen[oidSAN] || seen[oidIssuerAltName]) {
+		out.invalid = true
+	}
+	out.selfIssued = bytes.Equal(x.issuer.canonical, x.subject.canonical)
 	out.selfSigned = out.selfIssued && out.akidMatches(out) && out.algorithmFits(out)
-	out.trustSettings(view.Rest)
+	out.trustSettings(x.rest)
 	return out
 }
 
@@ -125,178 +122,36 @@ func parseCertificate(c pki.Cert) *certificate {
 // refuses a second one of the kind.
 func cached(oid string) bool {
 	switch oid {
-	case lenient.OIDBasicConstraints, oidKeyUsage, oidEKU, oidNetscapeType, oidSKI, oidAKI,
-		lenient.OIDSubjectAltName, oidNameConstraint, oidProxyCertInfo, "2.5.29.31":
+	case oidBasicConstraints, oidKeyUsage, oidEKU, oidNetscapeType, oidSKI, oidAKI, oidSAN, oidNameConstraint,
+		oidProxyCertInfo, oidCRLPoints, oidIPBlocks, oidASBlocks:
 		return true
 	}
 	return false
 }
 
-func (c *certificate) extension(e lenient.Extension) {
-	if e.Critical && !supportedCritical(e.OID) {
-		c.unknownCritical = true
-	}
-	ok := true
-	in := cryptobyte.String(e.Value)
-	switch e.OID {
-	case lenient.OIDBasicConstraints:
-		c.hasBC, c.bcCritical = true, e.Critical
-		ok = c.basicConstraints(in)
-	case oidKeyUsage:
-		c.hasKU = true
-		c.ku, ok = readBits(in)
-		ok = ok && c.ku != 0
-	case oidEKU:
-		c.hasEKU, c.ekuCritical = true, e.Critical
-		ok = readOIDs(in, c.eku)
-	case oidNetscapeType:
-		var bits int
-		bits, ok = readBits(in)
-		c.hasNS, c.ns = true, byte(bits)
-	case oidSKI:
-		var id cryptobyte.String
-		ok = in.ReadASN1(&id, cbasn1.OCTET_STRING)
-		c.hasSKID, c.skid, c.skidCritical = true, id, e.Critical
-	case oidAKI:
-		c.hasAKID, c.akidCritical = true, e.Critical
-		ok = c.authorityKeyID(in)
-	case lenient.OIDSubjectAltName:
-		c.hasSAN, c.sanCritical = true, e.Critical
-		if len(c.view.SANs) > 0 {
-			c.sans = c.view.SANs[0]
-		}
-	case oidNameConstraint:
-		c.constraints, ok = readNameConstraints(in)
-	case oidProxyCertInfo:
-		c.proxy = true
-	}
-	if !ok {
-		c.invalid = true
-	}
-}
-
-func (c *certificate) basicConstraints(in cryptobyte.String) bool {
-	var seq cryptobyte.String
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) {
-		return false
-	}
-	if seq.PeekASN1Tag(cbasn1.BOOLEAN) && !seq.ReadASN1Boolean(&c.isCA) {
-		return false
-	}
-	if seq.PeekASN1Tag(cbasn1.INTEGER) {
-		n := new(big.Int)
-		if !seq.ReadASN1Integer(n) || n.Sign() < 0 {
-			return false
-		}
-		if n.IsInt64() && n.Int64() < 1<<31 {
-			c.pathLen = int(n.Int64())
-		}
-	}
-	return true
-}
-
-func (c *certificate) authorityKeyID(in cryptobyte.String) bool {
-	var seq, value cryptobyte.String
-	var present bool
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) {
-		return false
-	}
-	if !seq.ReadOptionalASN1(&value, &present, cbasn1.Tag(0).ContextSpecific()) {
-		return false
-	}
-	if present {
-		c.akidKeyID = append([]byte{}, value...)
-	}
-	if !seq.ReadOptionalASN1(&value, &present, cbasn1.Tag(1).Constructed().ContextSpecific()) {
-		return false
-	}
-	if present {
-		c.akidIssuer = firstDirectoryName(value)
-	}
-	if !seq.ReadOptionalASN1(&value, &present, cbasn1.Tag(2).ContextSpecific()) {
-		return false
-	}
-	if present {
-		c.akidSerial = signedInteger(value)
-	}
-	return true
-}
-
-func firstDirectoryName(list cryptobyte.String) []byte {
-	for !list.Empty() {
-		var value cryptobyte.String
-		var tag cbasn1.Tag
-		if !list.ReadAnyASN1(&value, &tag) {
-			return nil
-		}
-		if tag == cbasn1.Tag(4).Constructed().ContextSpecific() {
-			return canonicalName(value)
-		}
-	}
-	return nil
-}
-
-func signedInteger(b []byte) *big.Int {
-	n := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0]&0x80 != 0 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
-	}
-	return n
-}
-
-func readBits(in cryptobyte.String) (int, bool) {
-	var bits asn1.BitString
-	if !in.ReadASN1BitString(&bits) {
-		return 0, false
-	}
-	out := 0
-	for i := range min(bits.BitLength, 16) {
-		if bits.At(i) == 1 {
-			out |= 1 << i
-		}
-	}
-	return out, true
-}
-
-func readOIDs(in cryptobyte.String, into map[string]bool) bool {
-	var seq cryptobyte.String
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) {
-		return false
-	}
-	for !seq.Empty() {
-		var oid asn1.ObjectIdentifier
-		if !seq.ReadASN1ObjectIdentifier(&oid) {
-			return false
-		}
-		into[oid.String()] = true
-	}
-	return true
-}
-
 // trustSettings reads X509_CERT_AUX behind the certificate (crypto/x509/x_x509a.c).
 func (c *certificate) trustSettings(rest []byte) {
-	in := cryptobyte.String(rest)
-	var aux, list cryptobyte.String
-	if len(rest) == 0 || !in.ReadASN1(&aux, cbasn1.SEQUENCE) {
+	d := &decoder{rest: rest}
+	if d.empty() {
 		return
 	}
-	read := func(list cryptobyte.String) (oids []string) {
-		for !list.Empty() {
-			var oid asn1.ObjectIdentifier
-			if !list.ReadASN1ObjectIdentifier(&oid) {
-				return oids
-			}
-			oids = append(oids, oid.String())
+	oids := func(list *decoder) (out []string) {
+		for !list.empty() {
+			out = append(out, list.oid())
 		}
-		return oids
+		return out
 	}
-	if aux.PeekASN1Tag(cbasn1.SEQUENCE) && aux.ReadASN1(&list, cbasn1.SEQUENCE) {
+	aux := d.sequence()
+	if aux.is(0, tagSequence) {
 		c.hasTrust = true
-		c.trusted = read(list)
+		list := aux.list(tagSequence)
+		c.trusted = oids(list)
+		aux.end(list)
 	}
-	var present bool
-	if aux.ReadOptionalASN1(&list, &present, cbasn1.Tag(0).Constructed().ContextSpecific()) && present {
-		c.rejected = read(list)
+	if aux.is(classContext, 0) {
+		list := aux.listAs(0)
+		c.rejected = oids(list)
+		aux.end(list)
 	}
 }
 
@@ -308,20 +163,20 @@ func (c *certificate) akidMatches(issuer *certificate) bool {
 	if c.akidKeyID != nil && issuer.hasSKID && !bytes.Equal(c.akidKeyID, issuer.skid) {
 		return false
 	}
-	if c.akidSerial != nil && issuer.view.Serial != nil && c.akidSerial.Cmp(issuer.view.Serial) != 0 {
+	if c.akidSerial != nil && !bytes.Equal(c.akidSerial, issuer.serial) {
 		return false
 	}
-	return c.akidIssuer == nil || bytes.Equal(c.akidIssuer, issuer.issuer)
+	return c.akidIssuer == nil || bytes.Equal(c.akidIssuer, issuer.issuer.canonical)
 }
 
 // algorithmFits is check_sig_alg_match: can issuer's kind of key have made c's
 // kind of signature?
 func (c *certificate) algorithmFits(issuer *certificate) bool {
-	want, ok := keyOfSignature(c.view.InnerAlgorithm)
+	want, ok := keyOfSignature(c.inner.oid)
 	if !ok {
 		return false
 	}
-	have := issuer.view.Key.Algorithm
+	have := issuer.key.algorithm.oid
 	if have == oidKeyRSAOld {
 		have = oidKeyRSA
 	}
@@ -329,13 +184,13 @@ func (c *certificate) algorithmFits(issuer *certificate) bool {
 	if !issuer.keyDecodes() || have == oidKeyDSA && issuer.publicKey() == nil {
 		return false
 	}
-	return want == have || want == oidKeyRSA && have == oidKeyRSAPSS && c.view.InnerAlgorithm == oidSigPSS
+	return want == have || want == oidKeyRSA && have == oidKeyRSAPSS && c.inner.oid == oidSigPSS
 }
 
 // likelyIssued is ossl_x509_likely_issued: names, identifiers and algorithms,
 // but no signature.
 func (c *certificate) likelyIssued(issuer *certificate) bool {
-	return bytes.Equal(issuer.subject, c.issuer) && !issuer.invalid && !c.invalid &&
+	return bytes.Equal(issuer.subject.canonical, c.issuer.canonical) && !issuer.invalid && !c.invalid &&
 		c.akidMatches(issuer) && c.algorithmFits(issuer)
 }
 
@@ -364,7 +219,7 @@ func (c *certificate) caKind() int {
 			return 1
 		}
 		return 0
-	case c.view.Version == 1 && c.selfSigned:
+	case c.version == 0 && c.selfSigned:
 		return 3
 	case c.hasKU:
 		return 4
@@ -384,89 +239,25 @@ const (
 
 func (c *certificate) nsRejects(bit byte) bool { return c.hasNS && c.ns&bit == 0 }
 
-// validAt gives 0, CodeCertNotYetValid or CodeCertHasExpired. OpenSSL refuses
-// at the very second of notAfter (X509_cmp_time).
+// validAt gives CodeOK or what is wrong with the time (ossl_x509_check_cert_time).
+// OpenSSL refuses at the very second of notAfter (X509_cmp_time).
 func (c *certificate) validAt(t time.Time) Code {
-	if c.view.NotBefore.After(t) {
+	if from, ok := timeOf(c.notBefore); !ok {
+		return CodeErrorInCertNotBeforeField
+	} else if from.After(t) {
 		return CodeCertNotYetValid
 	}
-	if !c.view.NotAfter.After(t) {
+	if until, ok := timeOf(c.notAfter); !ok {
+		return CodeErrorInCertNotAfterField
+	} else if !until.After(t) {
 		return CodeCertHasExpired
 	}
 	return CodeOK
 }
 
-// canonicalName encodes a name so that names which OpenSSL holds for equal are
-// byte-equal (x509_name_canon: case and blanks of string types are folded).
-func canonicalName(raw []byte) []byte {
-	in := cryptobyte.String(raw)
-	var rdns cryptobyte.String
-	if !in.ReadASN1(&rdns, cbasn1.SEQUENCE) {
-		return raw
-	}
-	var out bytes.Buffer
-	for !rdns.Empty() {
-		var set cryptobyte.String
-		if !rdns.ReadASN1(&set, cbasn1.SET) {
-			return raw
-		}
-		out.WriteByte('/')
-		for !set.Empty() {
-			var seq, value cryptobyte.String
-			var oid asn1.ObjectIdentifier
-			var tag cbasn1.Tag
-			if !set.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1ObjectIdentifier(&oid) || !seq.ReadAnyASN1(&value, &tag) {
-				return raw
-			}
-			out.WriteString(oid.String())
-			out.WriteByte('=')
-			out.WriteString(canonicalValue(tag, value))
-			out.WriteByte(0)
-		}
-	}
-	return out.Bytes()
+// endsAfter reports whether c is valid longer than other.
+func (c *certificate) endsAfter(other *certificate) bool {
+	mine, ok := timeOf(c.notAfter)
+	theirs, too := timeOf(other.notAfter)
+	return ok && too && mine.After(theirs)
 }
-
-func canonicalValue(tag cbasn1.Tag, value []byte) string {
-	text := string(value)
-	switch tag {
-	case cbasn1.UTF8String, cbasn1.PrintableString, cbasn1.IA5String, cbasn1.Tag(26):
-	case cbasn1.T61String:
-		runes := make([]rune, len(value))
-		for i, b := range value {
-			runes[i] = rune(b)
-		}
-		text = string(runes)
-	case cbasn1.Tag(30), cbasn1.Tag(28): // BMPString, UniversalString
-		width := 2
-		if tag == cbasn1.Tag(28) {
-			width = 4
-		}
-		var b strings.Builder
-		for i := 0; i+width <= len(value); i += width {
-			r := rune(0)
-			for _, c := range value[i : i+width] {
-				r = r<<8 | rune(c)
-			}
-			b.WriteRune(r)
-		}
-		text = b.String()
-	default:
-		return string(rune(tag)) + text
-	}
-	fields := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || '\t' <= r && r <= '\r' })
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
-		}
-		return r
-	}, strings.Join(fields, " "))
-}
-
-// SameName reports whether OpenSSL takes two DER-encoded names for the same
-// (X509_NAME_cmp). Go asks for equal bytes.
-func SameName(a, b []byte) bool { return bytes.Equal(canonicalName(a), canonicalName(b)) }
-
-// NameKey is the same for names that are the same by [SameName], and for no
-// others.
-func NameKey(raw []byte) string { return string(canonicalName(raw)) }

@@ -5,53 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 )
-
-// decodes reports whether OpenSSL reads a certificate at all (d2i_X509). Its
-// reader takes BER where RFC 5280 asks for DER, but has limits of its own
-// (crypto/asn1/tasn_dec.c). What follows the certificate is no matter.
-func decodes(der []byte) bool {
-	d := &decoder{rest: der}
-	x := d.sequence()
-	tbs := x.sequence()
-	if version := tbs.optional(ctx(0)); version != nil {
-		version.primitive(tagInteger)
-		tbs.end(version)
-	}
-	tbs.primitive(tagInteger)
-	tbs.algorithm()
-	tbs.name()
-	validity := tbs.sequence()
-	validity.time()
-	validity.time()
-	tbs.end(validity)
-	tbs.name()
-	key := tbs.sequence()
-	key.algorithm()
-	key.primitive(tagBitString)
-	tbs.end(key)
-	for _, tag := range []int{1, 2} {
-		if h, ok := tbs.peek(); ok && h.class == 0x80 && h.tag == tag {
-			h = tbs.next()
-			tbs.check(contentOK(tagBitString, tbs.content(h)))
-		}
-	}
-	if wrapped := tbs.optional(ctx(3)); wrapped != nil {
-		list := wrapped.list(tagSequence)
-		for !list.empty() {
-			list.x509Extension()
-		}
-		wrapped.end(list)
-		tbs.end(wrapped)
-	}
-	x.end(tbs)
-	x.algorithm()
-	x.primitive(tagBitString)
-	d.end(x)
-	return !d.bad
-}
 
 const (
 	tagBoolean    = 1
@@ -64,10 +20,19 @@ const (
 	tagUTF8       = 12
 	tagSequence   = 16
 	tagSet        = 17
+	tagNumeric    = 18
+	tagPrintable  = 19
+	tagT61        = 20
+	tagIA5        = 22
 	tagUTCTime    = 23
 	tagTime       = 24
+	tagVisible    = 26
 	tagUniversal  = 28
 	tagBMP        = 30
+
+	// classContext is the class of context-specific tags; that of universal ones
+	// is 0.
+	classContext = 0x80
 )
 
 // decoder reads elements one by one. After the first fault it is bad, and reads
@@ -86,7 +51,7 @@ type header struct {
 	size, contentLength int
 }
 
-func ctx(tag int) header { return header{class: 0x80, tag: tag} }
+func ctx(tag int) header { return header{class: classContext, tag: tag} }
 
 func (d *decoder) check(ok bool) {
 	if !ok {
@@ -121,13 +86,21 @@ func (d *decoder) peek() (header, bool) {
 	return readHeader(d.rest)
 }
 
-// next takes a header off.
+// next takes a header off. Two zeros end an indefinite length, and stand
+// nowhere else.
 func (d *decoder) next() header {
 	h, ok := d.peek()
-	if d.check(ok); ok {
-		d.rest = d.rest[h.size:]
+	if d.check(ok && !bytes.HasPrefix(d.rest, []byte{0, 0})); d.bad {
+		return h
 	}
+	d.rest = d.rest[h.size:]
 	return h
+}
+
+// is reports whether the next element has this class and tag.
+func (d *decoder) is(class, tag int) bool {
+	h, ok := d.peek()
+	return ok && h.class == class && h.tag == tag
 }
 
 func readHeader(b []byte) (h header, ok bool) {
@@ -307,25 +280,23 @@ func oidOK(c []byte) bool {
 	return true
 }
 
-// algorithm takes off an AlgorithmIdentifier.
-func (d *decoder) algorithm() {
-	seq := d.sequence()
-	seq.primitive(tagOID)
-	if !seq.empty() {
-		seq.any()
-	}
-	d.end(seq)
-}
-
 // any takes off an element of any type; those of universal types are looked at.
-func (d *decoder) any() {
+// Of SEQUENCEs, SETs and other classes it gives the whole element.
+func (d *decoder) any() typed {
+	whole := d.rest
 	h := d.next()
 	if h.class != 0 || h.tag == tagSequence || h.tag == tagSet {
 		d.check(h.class != 0 || h.constructed)
 		d.skip(h, 0)
-		return
+		return typed{h.tag | h.class<<8, whole[:len(whole)-len(d.rest)]}
 	}
-	d.value(h)
+	return typed{h.tag, d.value(h)}
+}
+
+// typed is an ASN1_TYPE or an ASN1_STRING: a tag and the content.
+type typed struct {
+	tag   int
+	value []byte
 }
 
 // skip passes over what h holds; only an indefinite length makes it look inside.
@@ -341,80 +312,15 @@ func (d *decoder) skip(h header, depth int) {
 	d.end(inner)
 }
 
-// name takes off a Name, of whose strings OpenSSL makes a canonical form.
-func (d *decoder) name() {
-	rdns := d.list(tagSequence)
-	for !rdns.empty() {
-		set := rdns.list(tagSet)
-		for !set.empty() {
-			attribute := set.sequence()
-			attribute.primitive(tagOID)
-			attribute.directoryString()
-			set.end(attribute)
-		}
-		rdns.end(set)
-	}
-	d.end(rdns)
-}
-
-func (d *decoder) directoryString() {
-	h := d.next()
-	// B_ASN1_PRINTABLE by tag2bit: these types are no part of it.
-	switch h.tag {
-	case 0, tagBoolean, tagInteger, tagOctets, tagNull, tagOID, tagEnumerated, tagSet, 21, tagUTCTime, tagTime, 25, 26, 27:
-		d.check(false)
-	}
-	d.check(h.class == 0 && h.tag < 31)
-	if h.tag == tagSequence {
-		d.check(h.constructed)
-		d.skip(h, 0)
-		return
-	}
-	content := d.value(h)
-	switch h.tag {
-	case tagUTF8:
-		d.check(utf8.Valid(content))
-	case tagBMP, tagUniversal:
-		width := 2
-		if h.tag == tagUniversal {
-			width = 4
-		}
-		for c := range slices.Chunk(content, width) {
-			r := rune(0)
-			for _, b := range c {
-				r = r<<8 | rune(b)
-			}
-			d.check(utf8.ValidRune(r))
-		}
-	}
-}
-
-// time takes off a Time, whose text is not looked at until it is needed.
-func (d *decoder) time() {
-	h := d.next()
-	d.check(h.class == 0 && (h.tag == tagUTCTime || h.tag == tagTime))
-	d.content(h)
-}
-
-func (d *decoder) x509Extension() {
-	e := d.sequence()
-	e.primitive(tagOID)
-	if h, ok := e.peek(); ok && h.class == 0 && h.tag == tagBoolean {
-		e.primitive(tagBoolean)
-	}
-	e.primitive(tagOctets)
-	d.end(e)
-}
-
 // keyDecodes reports whether OpenSSL makes a key of the subjectPublicKeyInfo
 // (X509_get0_pubkey). Without one it neither verifies this certificate nor takes
 // it for an issuer.
 func (c *certificate) keyDecodes() bool {
-	params, bits, ok := keyParts(c.view.RawKey)
-	if !ok {
-		return len(c.view.RawKey) == 0 // not a matter of the key
+	if len(c.key.raw) == 0 {
+		return true // not a matter of the key
 	}
-	switch oid := c.view.Key.Algorithm; oid {
+	params, bits := c.key.algorithm.params, c.key.bits
+	switch oid := c.key.algorithm.oid; oid {
 	case oidKeyRSA, oidKeyRSAOld, oidKeyRSAPSS:
 		d := &decoder{rest: bits}
 		key := d.sequence()
@@ -423,80 +329,130 @@ func (c *certificate) keyDecodes() bool {
 		d.end(key)
 		return !d.bad
 	case oidKeyEC:
-		return pointDecodes(c.view.Key.Curve, bits)
+		return pointDecodes(c.key.curve(), bits)
 	case oidKeyDSA:
-		return len(params) == 0 || c.publicKey() != nil
+		return params == nil || c.publicKey() != nil
 	case oidKeyEd25519, "1.3.101.110":
-		return len(params) == 0 && len(bits) == 32
+		return params == nil && len(bits) == 32
 	case oidKeyEd448:
-		return len(params) == 0 && len(bits) == 57
+		return params == nil && len(bits) == 57
 	case "1.3.101.111":
-		return len(params) == 0 && len(bits) == 56
+		return params == nil && len(bits) == 56
 	case "1.2.840.113549.1.3.1", "1.2.840.10046.2.1", "1.2.156.10197.1.301": // DH, X9.42 DH, SM2
 		return true
 	}
 	return false
 }
 
-// keyParts takes a subjectPublicKeyInfo apart.
-func keyParts(spki []byte) (params, bits []byte, ok bool) {
-	d := &decoder{rest: spki}
-	key := d.sequence()
-	alg := key.sequence()
-	alg.primitive(tagOID)
-	if key.bad || alg.bad || alg.open {
-		return nil, nil, false
+// curve gives the OID of a named curve, "explicit" for parameters written out.
+func (k subjectKey) curve() string {
+	switch params := k.algorithm.params; {
+	case params == nil:
+		return ""
+	case params.tag == tagOID:
+		return oidText(params.value)
+	case params.tag == tagSequence:
+		return "explicit"
 	}
-	bits = key.primitive(tagBitString)
-	if key.bad {
-		return nil, nil, false
-	}
-	return alg.rest, bits[1:], true
+	return ""
 }
 
-// pointDecodes is o2i_ECPublicKey. Of curves that are not NIST's the form and the
-// length are all that is looked at.
+func (k subjectKey) explicitCurve() bool {
+	return k.algorithm.oid == oidKeyEC && k.curve() == "explicit"
+}
+
+// pointDecodes is o2i_ECPublicKey. Of curves that nothing here computes on, the
+// form is all that is looked at.
 func pointDecodes(curve string, point []byte) bool {
-	if !knownCurve(curve) || len(point) < 2 {
+	if !knownCurve(curve) {
+		return false
+	}
+	if isInfinity(point) {
+		return true
+	}
+	if len(point) < 2 {
 		return false
 	}
 	if !slices.Contains([]byte{2, 3, 4, 6, 7}, point[0]) {
 		return false
 	}
-	var c elliptic.Curve
-	switch curve {
+	if nist := nistCurve(curve); nist != nil {
+		encoded := uncompressed(nist, point)
+		if encoded == nil {
+			return false
+		}
+		_, err := ecdsa.ParseUncompressedPublicKey(nist, encoded)
+		return err == nil
+	}
+	if other := otherCurve(curve); other != nil {
+		_, ok := other.point(point)
+		return ok
+	}
+	return true
+}
+
+// nistCurve gives a curve that Go computes on, or nil.
+func nistCurve(oid string) elliptic.Curve {
+	switch oid {
 	case "1.3.132.0.33":
-		c = elliptic.P224()
+		return elliptic.P224()
 	case "1.2.840.10045.3.1.7":
-		c = elliptic.P256()
+		return elliptic.P256()
 	case "1.3.132.0.34":
-		c = elliptic.P384()
+		return elliptic.P384()
 	case "1.3.132.0.35":
-		c = elliptic.P521()
-	default:
-		return true
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// uncompressed gives a point in the form that Go reads, or nil.
+func uncompressed(c elliptic.Curve, point []byte) []byte {
+	if len(point) == 0 {
+		return nil
 	}
 	size := (c.Params().BitSize + 7) / 8
 	switch point[0] {
 	case 2, 3:
-		x, _ := elliptic.UnmarshalCompressed(c, point)
-		return x != nil
+		x, y := elliptic.UnmarshalCompressed(c, point)
+		if x == nil {
+			return nil
+		}
+		return slices.Concat([]byte{4}, x.FillBytes(make([]byte, size)), y.FillBytes(make([]byte, size)))
 	case 6, 7: // hybrid: both coordinates, and the sign of one
 		if len(point) != 1+2*size || point[len(point)-1]&1 != point[0]&1 {
-			return false
+			return nil
 		}
-		point = slices.Concat([]byte{4}, point[1:])
+		return slices.Concat([]byte{4}, point[1:])
 	}
-	_, err := ecdsa.ParseUncompressedPublicKey(c, point)
-	return err == nil
+	return point
 }
 
-// knownCurve: the families of which OpenSSL has curves (crypto/ec/ec_curve.c).
+// isInfinity: a point that OpenSSL takes for a key, with which no signature is
+// good.
+func isInfinity(point []byte) bool { return len(point) == 1 && point[0] == 0 }
+
+// knownCurve: the curves that OpenSSL has (crypto/ec/ec_curve.c), and any that is
+// written out.
 func knownCurve(oid string) bool {
-	for _, family := range []string{"1.2.840.10045.3.0.", "1.2.840.10045.3.1.", "1.3.132.0.", "1.3.36.3.3.2.8.1.1.", "2.23.43.1.4.", "1.2.156.10197.1."} {
-		if last, ok := strings.CutPrefix(oid, family); ok {
-			return len(last) < 3 && (family != "1.2.840.10045.3.1." || last >= "1" && last <= "7" && len(last) == 1)
-		}
+	return oid == "explicit" || oid == "1.2.156.10197.1.301" || nistCurve(oid) != nil || binaryCurve(oid) || otherCurve(oid) != nil
+}
+
+// binaryCurve: the curves over binary fields, on which nothing here computes.
+func binaryCurve(oid string) bool {
+	at := strings.LastIndexByte(oid, '.')
+	n, err := strconv.Atoi(oid[at+1:])
+	if at < 0 || err != nil {
+		return false
 	}
-	return oid == "explicit"
+	in := func(from, to int) bool { return from <= n && n <= to }
+	switch oid[:at] {
+	case "1.2.840.10045.3.0":
+		return in(1, 7) || in(10, 13) || in(16, 20)
+	case "1.3.132.0":
+		return in(1, 5) || in(15, 17) || in(22, 27) || in(36, 39)
+	case "2.23.43.1.4":
+		return n == 1 || in(3, 5) || in(10, 11)
+	}
+	return false
 }

@@ -69,8 +69,8 @@ func (v *verification) isVerified(subject, issuer *certificate) bool {
 	for _, chain := range v.verified {
 		for i, c := range chain[1:] {
 			if chain[i] == child && c == parent {
-				return bytes.Equal(child.RawTBSCertificate, subject.view.RawTBS) && bytes.Equal(child.Signature, subject.view.Signature) &&
-					subject.view.InnerAlgorithm == subject.view.OuterAlgorithm
+				return bytes.Equal(child.RawTBSCertificate, subject.tbs) && bytes.Equal(child.Signature, subject.signature) &&
+					subject.inner.equal(subject.outer)
 			}
 		}
 	}
