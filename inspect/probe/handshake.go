@@ -84,7 +84,8 @@ func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, ver
 		h.err = err
 		return h
 	}
-	h.dialed, h.address, h.through = true, address, o.proxyOf(t)
+	h.dialed, h.address = true, address
+	h.through, _ = o.proxyOf(t) // of an error, dial has told
 	if deadline, ok := ctx.Deadline(); ok {
 		raw.SetDeadline(deadline)
 	}
@@ -169,8 +170,10 @@ func (c *ticketCache) Put(_ string, s *tls.ClientSessionState) {
 
 // refusal reads what a server of TLS 1.3 has to say to the client certificate,
 // or to the want of one: it comes behind the handshake (RFC 8446, 4.4.2.4).
-func (h *handshake) refusal(patience time.Duration) error {
-	h.conn.SetReadDeadline(time.Now().Add(patience))
+func (h *handshake) refusal(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer obey(ctx, h.conn)()
 	_, err := h.conn.Read(make([]byte, 1))
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
 		return err

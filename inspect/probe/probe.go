@@ -134,7 +134,7 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 	case !o.TLSOnly:
 		r.askRegistry(ctx, h, t, o)
 	case h.asked != nil && h.state.Version == tls.VersionTLS13:
-		if err := h.refusal(o.Timeouts.Handshake / 10); err != nil {
+		if err := h.refusal(ctx, o.Timeouts.Handshake/10); err != nil {
 			r.refuseClient(err)
 		}
 	}

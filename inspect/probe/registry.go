@@ -163,10 +163,8 @@ func (r *Result) plain(ctx context.Context, t Target, o Options) {
 		return
 	}
 	defer conn.Close()
+	defer obey(ctx, conn)()
 	r.Address = address
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
 	at := &url.URL{Scheme: "http", Host: httpHost(r.Host, t.Port, "80"), Path: "/v2/"}
 	a, first, err := getPlain(conn, at)
 	again := "crpki probe " + net.JoinHostPort(t.Host, t.Port)

@@ -112,12 +112,12 @@ func (r *Result) unreachable(err error) {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		r.Verdict = "unreachable: no such host"
 		r.Cause = "the name has no address here; kubelet and containerd ask the node's resolver, not the cluster's"
-		r.Fix = "getent hosts " + r.Host
+		r.Fix = "getent hosts " + dns.Name
 	case errors.As(err, &dns):
 		r.Verdict, r.Cause = "unreachable: the name could not be resolved", printable(err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		r.Verdict = "unreachable: connection refused"
-		r.Cause = "nothing listens on port " + r.Port
+		r.Cause = "nothing listens on port " + refusedPort(err, r.Port)
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
 	case errors.Is(err, errLocal):
@@ -132,6 +132,16 @@ func (r *Result) unreachable(err error) {
 	if r.Cause == "" {
 		r.Cause = printable(err)
 	}
+}
+
+// refusedPort is the one that was dialled, which need not be the target's.
+func refusedPort(err error, otherwise string) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		if _, port, err := net.SplitHostPort(op.Addr.String()); err == nil {
+			return port
+		}
+	}
+	return otherwise
 }
 
 // rootCause is the reason alone: "network is unreachable".
