@@ -115,6 +115,11 @@ func (e *env) verify(c *cli.Context) error {
 		if c.NArg() > 0 {
 			return usageErrorf("--stdin-jsonl takes its chains from standard input, not from %q", c.Args().First())
 		}
+		for _, name := range []string{"host", "ca-file", "system", "untrusted", "purpose", "partial-chain", "strict", "auth-level"} {
+			if e.typed(name) {
+				return usageErrorf("--%s and --stdin-jsonl exclude each other: each line says what it is judged by", name)
+			}
+		}
 		return e.verifyLines(c.Context)
 	}
 	if c.NArg() == 0 {

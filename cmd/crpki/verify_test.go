@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
+	"io"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/crpki/crpki/inspect/verify"
 	"github.com/crpki/crpki/pki"
@@ -33,4 +37,30 @@ func TestVerifyUnreadable(t *testing.T) {
 			assert.Equal(t, tt.reason == "ok", r.OpenSSL.OK)
 		})
 	}
+}
+
+// TestVerifyLinesAnswersAtOnce: who asks line by line gets each answer before the
+// next question.
+func TestVerifyLinesAnswersAtOnce(t *testing.T) {
+	questions, ask := io.Pipe()
+	answers, answer := io.Pipe()
+	e := testEnv()
+	e.stdin, e.stdout = questions, answer
+	done := make(chan int, 1)
+	go func() {
+		done <- run(t.Context(), []string{"crpki", "verify", "--stdin-jsonl"}, e)
+		answer.Close()
+	}()
+	timer := time.AfterFunc(20*time.Second, func() { answer.CloseWithError(errors.New("no answer in time")) })
+	defer timer.Stop()
+	lines := bufio.NewScanner(answers)
+	for _, id := range []string{"1", "2", "3"} {
+		_, err := io.WriteString(ask, `{"id":`+id+`,"chain":["x"],"roots":[]}`+"\n")
+		require.NoError(t, err)
+		require.True(t, lines.Scan(), lines.Err())
+		assert.Contains(t, lines.Text(), `{"id":`+id+`,`)
+	}
+	require.NoError(t, ask.Close())
+	assert.False(t, lines.Scan())
+	assert.Equal(t, exitBad, <-done)
 }
