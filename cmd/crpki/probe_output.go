@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/crpki/crpki/inspect/probe"
 	"github.com/crpki/crpki/pki"
 )
@@ -24,30 +26,70 @@ func nagiosState(r probe.Result) (string, int) {
 	}
 }
 
-// writeNagios prints one line for one target, or a summary and a line each.
+// nagiosUnknown is the exit code of a plugin that cannot say how it is.
+const nagiosUnknown = 3
+
+// tellNagios has a monitor learn that nothing was looked at, for which 2 would be
+// the server's fault.
+func (e *env) tellNagios(c *cli.Context, err error) error {
+	if c.String("output") != "nagios" || c.Context.Err() != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "TLS UNKNOWN - %s\n", withoutFigures(strings.ReplaceAll(err.Error(), "\n", "; ")))
+	return &exitError{nagiosUnknown, err}
+}
+
+// writeNagios prints one line for one target, or a summary and a line each. All
+// figures are on the first line: where else they may be, monitors do not agree.
 func writeNagios(w io.Writer, all []probe.Result, warn, fail int) int {
-	worst, bad, state := 0, 0, "OK"
-	var lines strings.Builder
-	for _, r := range all {
-		s, code := nagiosState(r)
-		if code > 0 {
-			bad++
-		}
-		if code > worst {
-			worst, state = code, s
-		}
-		// A "|" begins the figures.
-		fmt.Fprintf(&lines, "TLS %s - %s: %s", s, pki.Printable(r.Target), strings.ReplaceAll(r.Verdict, "|", "/"))
+	var (
+		number         [3]int
+		lines, figures strings.Builder
+	)
+	for _, r := range withoutTwins(all) {
 		if len(r.Chain) > 0 {
-			fmt.Fprintf(&lines, " | '%s days'=%d;%s;%s", quoteNagios(r.Target), r.DaysLeft(), limit(warn), limit(fail))
+			fmt.Fprintf(&figures, " '%s days'=%d;%s;%s", quoteNagios(r.Target), r.DaysLeft(), limit(warn), limit(fail))
 		}
-		lines.WriteByte('\n')
 	}
-	if len(all) != 1 {
-		fmt.Fprintf(w, "TLS %s - %d of %s not trusted\n", state, bad, count(len(all), "target"))
+	for _, r := range all {
+		state, code := nagiosState(r)
+		number[code]++
+		fmt.Fprintf(&lines, "TLS %s - %s: %s\n", state, withoutFigures(r.Target), withoutFigures(r.Verdict))
 	}
-	io.WriteString(w, lines.String())
+	summary, worst, targets := "", 0, count(len(all), "target")
+	switch {
+	case number[2] > 0:
+		summary, worst = fmt.Sprintf("TLS CRITICAL - %d of %s not trusted\n", number[2], targets), 2
+	case number[1] > 0:
+		summary, worst = fmt.Sprintf("TLS WARNING - %d of %s trusted for less than %s\n", number[1], targets, count(warn, "day")), 1
+	default:
+		summary = fmt.Sprintf("TLS OK - all of %s trusted\n", targets)
+	}
+	text := lines.String()
+	if len(all) > 1 {
+		text = summary + text
+	}
+	if figures.Len() > 0 {
+		text = strings.Replace(text, "\n", " |"+figures.String()+"\n", 1)
+	}
+	io.WriteString(w, text)
 	return worst
+}
+
+// withoutFigures leaves out the "|" at which a monitor takes the figures to begin.
+func withoutFigures(s string) string { return strings.ReplaceAll(pki.Printable(s), "|", "/") }
+
+// withoutTwins leaves out what was given more than once: a monitor refuses two
+// figures of one name.
+func withoutTwins(all []probe.Result) (single []probe.Result) {
+	seen := map[string]bool{}
+	for _, r := range all {
+		if !seen[r.Target] {
+			seen[r.Target] = true
+			single = append(single, r)
+		}
+	}
+	return single
 }
 
 // limit is a threshold of performance data: below n is bad.
@@ -64,6 +106,7 @@ func quoteNagios(s string) string {
 
 // writePrometheus prints the text format for the textfile collector.
 func writePrometheus(w io.Writer, all []probe.Result) error {
+	all = withoutTwins(all)
 	b := bufio.NewWriter(w)
 	metric := func(name, help string, value func(probe.Result) (labels string, v float64, ok bool)) {
 		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name)

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,4 +42,30 @@ func TestProbeProgress(t *testing.T) {
 	assert.Equal(t, "\r\x1b[K2 of 1000 targets, 1 bad\r\x1b[K", stderr.String())
 	(*probeProgress)(nil).step(probe.Result{})
 	(*probeProgress)(nil).clear()
+}
+
+// TestProbeInterrupted: what was not looked at to the end is not told, least of
+// all as a server's fault.
+func TestProbeInterrupted(t *testing.T) {
+	for _, format := range []string{"text", "json", "yaml", "openssl", "nagios", "prometheus"} {
+		t.Run(format, func(t *testing.T) {
+			silent, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer silent.Close()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				if c, err := silent.Accept(); err == nil {
+					defer c.Close()
+				}
+				cancel(signalError{syscall.SIGINT})
+			}()
+			var stdout, stderr bytes.Buffer
+			e := testEnv()
+			e.stdout, e.stderr = &stdout, &stderr
+			code := run(ctx, []string{"crpki", "probe", silent.Addr().String(), "--timeout", "1m", "-o", format}, e)
+			assert.Equal(t, 130, code)
+			assert.Empty(t, stdout.String())
+			assert.Equal(t, "crpki: interrupted\n", stderr.String())
+		})
+	}
 }

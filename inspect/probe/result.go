@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"strings"
 	"time"
@@ -80,6 +81,16 @@ type Result struct {
 
 // Certs are the certificates as served, those that Go refuses included.
 func (r Result) Certs() []pki.Cert { return r.certs }
+
+// ShowCerts puts the certificates themselves into the result, as PEM.
+func (r *Result) ShowCerts() {
+	for i, c := range r.certs {
+		r.Chain[i].PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	}
+	for i := range r.Endpoints {
+		r.Endpoints[i].ShowCerts()
+	}
+}
 
 // TLS says how the connection is protected.
 type TLS struct {
@@ -173,6 +184,8 @@ type Certificate struct {
 	// Error says why Go refuses to read it, Faults where.
 	Error  string   `json:"error,omitempty"`
 	Faults []string `json:"faults,omitempty"`
+	// PEM is the certificate itself, where [Result.ShowCerts] was called.
+	PEM string `json:"pem,omitempty"`
 }
 
 // describe fills in what the handshake showed.
