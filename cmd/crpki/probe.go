@@ -118,8 +118,8 @@ type probeReport struct {
 	worst    int
 	count    int
 	served   []pki.Cert
-	// kept are the results, for formats that say all at once.
-	kept []probe.Result
+	// kept is what monitors are told of the results, all at once.
+	kept []monitored
 }
 
 // probeGC collects half as often as Go does by itself: handshakes leave much
@@ -255,7 +255,7 @@ func (p *probeReport) write(r probe.Result) error {
 	case "openssl":
 		return writeSClient(w, r, p.c.Bool("show-certs"))
 	case "nagios", "prometheus":
-		p.kept = append(p.kept, r)
+		p.kept = append(p.kept, monitor(r))
 		return nil
 	case "yaml":
 		if p.many {
