@@ -304,6 +304,9 @@ func writeProbe(w io.Writer, r probe.Result) {
 	}
 	if r.Go != nil {
 		line("Go", "%s", cmp.Or(r.Go.Error, "ok"))
+		for _, others := range r.Go.Others {
+			line("", "%s: %s", others.Clients, cmp.Or(others.Error, "ok"))
+		}
 	}
 	if r.OpenSSL != nil {
 		line("OpenSSL", "%s", r.OpenSSL)

@@ -34,6 +34,8 @@ type handshake struct {
 	permissive bool
 	// version is the one that is offered alone; 0: those of a Go client.
 	version uint16
+	// as is what is offered in place of what Go offers by itself.
+	as offer
 
 	dialed bool
 	err    error
@@ -78,7 +80,16 @@ func isOutdated(err error) bool {
 const anyVersion = 0xffff
 
 func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, version uint16) *handshake {
-	h := &handshake{tickets: new(ticketCache), permissive: version != 0, version: version}
+	return o.shakeHands(ctx, t, serverName, &handshake{permissive: version != 0, version: version})
+}
+
+// shakeAs is shakeOnce as some of Go's clients do it.
+func (o Options) shakeAs(ctx context.Context, t Target, serverName string, as offer) *handshake {
+	return o.shakeHands(ctx, t, serverName, &handshake{as: as})
+}
+
+func (o Options) shakeHands(ctx context.Context, t Target, serverName string, h *handshake) *handshake {
+	h.tickets = new(ticketCache)
 	raw, address, err := o.dial(ctx, t)
 	if err != nil {
 		h.err = err
@@ -144,6 +155,9 @@ func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *
 			}
 			return o.ClientCert, nil
 		},
+	}
+	if h.as.suites != nil {
+		c.MinVersion, c.CipherSuites = h.as.least, h.as.suites
 	}
 	if h.permissive {
 		c.MinVersion = tls.VersionTLS10

@@ -145,6 +145,10 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 		h.close() // some servers serve one after the other
 		r.Protocols = o.protocols(ctx, t, r.Host)
 	}
+	if offers := h.otherOffers(); len(offers) > 0 && r.Go != nil && !o.sent {
+		h.close()
+		r.askOthers(ctx, t, offers, o)
+	}
 	r.conclude(h, o)
 	r.revoked()
 	return r, h

@@ -77,6 +77,10 @@ type Result struct {
 	certs     []pki.Cert
 	goErr     error
 	clientErr error
+	// others are clients that refuse what Go takes by itself; fewOthers: they are
+	// a few of many.
+	others    string
+	fewOthers bool
 }
 
 // Certs are the certificates as served, those that Go refuses included.
@@ -136,6 +140,9 @@ type GoVerdict struct {
 	// Older is what those say that were built with Go 1.19, as Debian 12 builds
 	// skopeo, podman, containerd and docker; absent when it is the same.
 	Older string `json:"older,omitempty"`
+	// Others are clients that say something else, since they offer other ciphers
+	// or versions of TLS.
+	Others []OtherClients `json:"others,omitempty"`
 }
 
 // goVerdict gives the words of err, nil for none.

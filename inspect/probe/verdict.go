@@ -27,6 +27,8 @@ func (r *Result) conclude(h *handshake, o Options) {
 		r.notTLS(h.received)
 	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err):
 		r.noHandshake(h.err)
+	case r.Go.OK && r.OpenSSL.OK && r.others != "" && !r.fewOthers:
+		r.otherCiphers()
 	case r.Go.OK && r.OpenSSL.OK:
 		r.trusted(o)
 	default:
@@ -53,7 +55,9 @@ func (r *Result) trusted(o Options) {
 		r.Fix = "crpki renew FILE"
 		return
 	}
-	r.usable()
+	if r.usable(); r.Status == Trusted && r.others != "" {
+		r.otherCiphers()
+	}
 }
 
 // usable says what else keeps a client from pulling, though TLS is right.
@@ -240,7 +244,7 @@ func (r *Result) refused(h *handshake, o Options) {
 		r.wantsClient(h, o)
 		return
 	case r.goErr != nil && r.goErr == h.err: // not the chain, the handshake
-		r.Verdict = "refused by Go clients: " + reason
+		r.Verdict = "refused by " + r.whoRefuses() + ": " + reason
 	case r.Go.OK:
 		r.Verdict = "refused by OpenSSL clients, accepted by Go's: " + r.OpenSSL.Reason
 		r.Cause, r.Fix = "OpenSSL asks for more here than Go does", "crpki probe "+r.again()+" --save-chain served.pem && crpki lint served.pem"
@@ -302,7 +306,7 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 		return "", "", ""
 	case h.permissive && h.hello.version >= tls.VersionTLS12:
 		return "no cipher that they offer, but " + tls.CipherSuiteName(h.hello.cipher),
-			"Go's clients offer ciphers that have forward secrecy and are not broken: " + printable(err), "allow ECDHE with AES-GCM in the server's configuration"
+			"Go's clients offer ciphers that have forward secrecy and are not broken: " + printable(err), fixCiphers
 	case h.permissive:
 		return "nothing newer than TLS " + versionName(h.hello.version) + " with " + tls.CipherSuiteName(h.hello.cipher),
 			"Go's clients offer TLS 1.2 and 1.3: " + printable(err), "allow TLS 1.2 and 1.3 in the server's configuration"
