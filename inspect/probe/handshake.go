@@ -32,6 +32,9 @@ type handshake struct {
 	tickets  *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
+	// foreign: the certificates are those that openssl s_client gets, which can do
+	// more than any of Go's clients.
+	foreign bool
 	// version is the one that is offered alone; 0: those of a Go client.
 	version uint16
 	// as is what is offered in place of what Go offers by itself.
@@ -59,6 +62,11 @@ func (o Options) shake(ctx context.Context, t Target, serverName string) *handsh
 	second := o.shakeOnce(ctx, t, serverName, anyVersion)
 	if len(second.certs) == 0 {
 		second.close()
+		first.close() // some servers serve one after the other
+		if answer := o.askAsOpenSSL(ctx, t, serverName); len(answer.certs) > 0 {
+			first.foreign, first.hello = true, answer
+			first.certs = certsOf(t.Address(), answer.certs)
+		}
 		return first
 	}
 	first.close()
@@ -114,9 +122,8 @@ func (o Options) shakeHands(ctx context.Context, t Target, serverName string, h 
 
 // readCerts keeps the chain exactly as served.
 func (h *handshake) readCerts(source string, received, keyLog []byte) {
-	origin := func(i int) pki.Origin { return pki.Origin{Source: source, Index: i + 1} }
 	for i, c := range h.state.PeerCertificates {
-		h.certs = append(h.certs, pki.Cert{Origin: origin(i), Raw: c.Raw, X509: c})
+		h.certs = append(h.certs, pki.Cert{Origin: pki.Origin{Source: source, Index: i + 1}, Raw: c.Raw, X509: c})
 	}
 	h.hello = hello{version: h.state.Version, cipher: h.state.CipherSuite, group: h.state.CurveID}
 	if h.err == nil {
@@ -128,10 +135,15 @@ func (h *handshake) readCerts(source string, received, keyLog []byte) {
 	}
 	h.hello = readHello(received, keyLog)
 	if len(h.certs) == 0 {
-		for i, der := range h.hello.certs {
-			h.certs = append(h.certs, pki.NewCert(origin(i), der))
-		}
+		h.certs = certsOf(source, h.hello.certs)
 	}
+}
+
+func certsOf(source string, all [][]byte) (certs []pki.Cert) {
+	for i, der := range all {
+		certs = append(certs, pki.NewCert(pki.Origin{Source: source, Index: i + 1}, der))
+	}
+	return certs
 }
 
 // config is that of a Go client (net/http), except that it takes any

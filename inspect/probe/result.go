@@ -204,13 +204,13 @@ func (r *Result) describe(h *handshake) {
 		return
 	}
 	r.TLS = &TLS{
-		Version: versionName(h.hello.version), Cipher: tls.CipherSuiteName(h.hello.cipher), ServerName: h.state.ServerName,
-		ALPN: pki.Printable(h.state.NegotiatedProtocol), OCSPStaple: len(h.state.OCSPResponse) > 0, Outdated: h.permissive,
+		Version: versionName(h.hello.version), Cipher: suiteName(h.hello.cipher), ServerName: h.state.ServerName,
+		ALPN: pki.Printable(h.state.NegotiatedProtocol), OCSPStaple: len(h.state.OCSPResponse) > 0, Outdated: h.permissive || h.foreign,
 	}
 	if h.hello.group != 0 {
 		r.TLS.Group = h.hello.group.String()
 	}
-	if h.state.Version < tls.VersionTLS13 || h.tickets.given.Load() {
+	if !h.foreign && h.state.Version < tls.VersionTLS13 || h.tickets.given.Load() {
 		given := h.tickets.given.Load()
 		r.TLS.SessionTicket = &given
 	}

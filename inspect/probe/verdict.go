@@ -304,6 +304,10 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	switch {
 	case err == nil:
 		return "", "", ""
+	case h.foreign && leaf.X509 != nil && leaf.X509.PublicKey == nil:
+		return "the server's key is of a kind that they do not know", "Go's clients know RSA, ECDSA and Ed25519: " + printable(err), "crpki gen --" + r.nameFlag() + " " + r.Host + " --ca CA_FILE"
+	case h.foreign:
+		return "nothing that they offer, but " + suiteName(h.hello.cipher), "OpenSSL's clients offer more ciphers, groups and signatures than Go's: " + printable(err), fixCiphers
 	case h.permissive && h.hello.version >= tls.VersionTLS12:
 		return "no cipher that they offer, but " + tls.CipherSuiteName(h.hello.cipher),
 			"Go's clients offer ciphers that have forward secrecy and are not broken: " + printable(err), fixCiphers
