@@ -143,7 +143,7 @@ func (e *env) probe(c *cli.Context) error {
 	} else {
 		e.settle()
 		debug.SetGCPercent(probeGC)
-		err = inOrderBy(c.Context, c.Int("concurrency"), probeJobs(c.Context, targets, options.Ready()), report.take)
+		err = inOrderBy(c.Context, e.workers(c.Int("concurrency"), openFiles()), probeJobs(c.Context, targets, options.Ready()), report.take)
 	}
 	report.progress.clear()
 	if err != nil {
@@ -165,6 +165,17 @@ func (e *env) probe(c *cli.Context) error {
 		return &exitError{exit, errSilent}
 	}
 	return nil
+}
+
+// workers bounds how many targets are looked at together by the files that the
+// process may have open: without one, each server would seem to be unreachable.
+func (e *env) workers(wanted, files int) int {
+	const others, each = 16, 3 // each target has a connection or two, and a question to a name server
+	if most := max((files-others)/each, 1); wanted > most {
+		e.warnf("--concurrency %d becomes %d: the process may have no more than %d files open (ulimit -n)", wanted, most, files)
+		return most
+	}
+	return wanted
 }
 
 // probeWhat reads the flags, before anything is looked at.

@@ -44,6 +44,19 @@ func TestProbeProgress(t *testing.T) {
 	(*probeProgress)(nil).clear()
 }
 
+// TestProbeWorkers: a limit of this machine is not taken for a server's fault.
+func TestProbeWorkers(t *testing.T) {
+	var stderr bytes.Buffer
+	e := testEnv()
+	e.stderr = &stderr
+	assert.Equal(t, 16, e.workers(16, 1024))
+	assert.Equal(t, 1000, e.workers(1000, 1<<20))
+	assert.Empty(t, stderr.String())
+	assert.Equal(t, 8, e.workers(200, 40))
+	assert.Equal(t, "crpki: warning: --concurrency 200 becomes 8: the process may have no more than 40 files open (ulimit -n)\n", stderr.String())
+	assert.Equal(t, 1, e.workers(16, 4))
+}
+
 // TestProbeInterrupted: what was not looked at to the end is not told, least of
 // all as a server's fault.
 func TestProbeInterrupted(t *testing.T) {
