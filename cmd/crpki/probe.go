@@ -85,7 +85,7 @@ docs/probe.md is the whole story, with the fields of -o json.`,
 			&cli.IntFlag{Name: "auth-level", Value: 2, Usage: "security `LEVEL` of openssl s_client: 2 is that of Debian, Ubuntu and OpenSSL 3.2", Category: aboutTrust},
 			&cli.StringFlag{Name: "servername", Aliases: []string{"sni"}, Usage: "send and verify `NAME`, not the host to connect to", Category: aboutConnection},
 			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to this address for a host, `HOST:ADDRESS` or HOST:PORT:ADDRESS", Category: aboutConnection},
-			&cli.StringFlag{Name: "connect-to", Usage: "connect to `HOST:PORT`, whatever the target says", Category: aboutConnection},
+			&cli.StringFlag{Name: "connect-to", Usage: "connect to `HOST:PORT`, whatever the target says; HOST alone has the target's port", Category: aboutConnection},
 			&cli.BoolFlag{Name: "all-addresses", Usage: "look at each address of a host by itself", Category: aboutConnection},
 			&cli.StringFlag{Name: "proxy", Usage: "connect through the proxy at `URL`: http, https or socks5", Category: aboutConnection},
 			&cli.StringFlag{Name: "cert", Usage: "`FILE` with a client certificate and its chain, as PEM or PKCS#12", TakesFile: true, Category: aboutConnection},
@@ -145,7 +145,7 @@ func (e *env) probe(c *cli.Context) error {
 		debug.SetGCPercent(probeGC)
 		err = inOrderBy(c.Context, e.workers(c.Int("concurrency"), openFiles()), probeJobs(c.Context, targets, options.Ready()), report.take)
 	}
-	report.progress.clear()
+	report.progress.end()
 	if err != nil {
 		return err
 	}

@@ -38,10 +38,21 @@ func TestProbeProgress(t *testing.T) {
 	assert.Equal(t, "\r\x1b[K2 of 1000 targets, 1 bad", stderr.String(), "not more than ten times a second")
 	p.makeRoom()
 	assert.True(t, p.visible, "results go elsewhere")
-	p.clear()
+	p.end()
 	assert.Equal(t, "\r\x1b[K2 of 1000 targets, 1 bad\r\x1b[K", stderr.String())
 	(*probeProgress)(nil).step(probe.Result{})
-	(*probeProgress)(nil).clear()
+	(*probeProgress)(nil).end()
+
+	stderr.Reset()
+	p = e.newProbeProgress(1000)
+	p.begun = p.begun.Add(-2 * time.Second)
+	p.tick()
+	assert.Equal(t, "\r\x1b[K0 of 1000 targets, 0 bad", stderr.String(), "while nothing comes")
+	p.mixed, p.shown = true, time.Time{}
+	p.makeRoom()
+	p.tick()
+	assert.Equal(t, "\r\x1b[K0 of 1000 targets, 0 bad\r\x1b[K", stderr.String(), "not into a result")
+	p.end()
 }
 
 // TestProbeWorkers: a limit of this machine is not taken for a server's fault.
