@@ -44,8 +44,8 @@ type Registry struct {
 	// status is the verdict that follows from Error; empty: the TLS is right, and
 	// it is no registry.
 	status Status
-	// evil: the challenge is what is wrong.
-	evil bool
+	// evil: the challenge is what is wrong; plain: a redirect without TLS.
+	evil, plain bool
 }
 
 // askRegistry does what a client does before it pulls: GET /v2/ over the
@@ -85,7 +85,7 @@ func (v *visit) ping(h *handshake) bool {
 	v.r.noteTicket(h)
 	g.URL, g.Redirects, v.trusted = trail.last(), trail.hops, v.trusted && trail.trusted
 	if err != nil {
-		g.Error, g.status = printable(err), statusOf(err)
+		g.Error, g.status, g.plain = printable(err), statusOf(err), errors.Is(err, errPlainRedirect)
 		if h.asked != nil && isRemoteAlert(err) && len(g.Redirects) == 0 {
 			v.r.refuseClient(err)
 		}

@@ -67,6 +67,8 @@ func (r *Result) usable() {
 	case g == nil:
 	case g.evil:
 		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients where they should not log in", g.Error
+	case g.plain:
+		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients to plain HTTP", g.Error
 	case g.Error != "":
 		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
 		switch {
