@@ -75,13 +75,17 @@ func (e *env) inspect(c *cli.Context) error {
 // decodeAny reads all that it can of paths, in which a folder stands for the
 // files in it. The error tells of all that it cannot read.
 func (e *env) decodeAny(c *cli.Context, paths []string) (pki.Material, error) {
+	return decodeEach(paths, func(file string) (pki.Material, error) { return e.decode(c, file) })
+}
+
+func decodeEach(paths []string, decode func(file string) (pki.Material, error)) (pki.Material, error) {
 	var all pki.Material
 	var errs []error
 	for _, path := range paths {
 		files, err := filesIn(path)
 		errs = append(errs, err)
 		for _, file := range files {
-			m, err := e.decode(c, file)
+			m, err := decode(file)
 			if errors.Is(err, errInterrupted) {
 				return all, err
 			}

@@ -206,7 +206,7 @@ func (e *env) probeTrust(c *cli.Context) (trusted []pki.Cert, name string, err e
 	files := c.StringSlice("ca-file")
 	var names []string
 	if len(files) > 0 {
-		if trusted, err = e.certsIn(c, files...); err != nil {
+		if trusted, err = e.anchorsIn(c, files...); err != nil {
 			return nil, "", err
 		}
 		names = append(names, fmt.Sprintf("%s (%s)", strings.Join(files, ", "), count(len(trusted), "certificate")))

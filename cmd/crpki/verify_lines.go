@@ -173,8 +173,14 @@ func pemCerts(source string, texts []string) (certs []pki.Cert) {
 			if block, rest = pem.Decode(rest); block == nil {
 				break
 			}
-			if block.Type == "CERTIFICATE" {
-				certs = append(certs, pki.NewCert(pki.Origin{Source: source, Index: len(certs) + 1}, block.Bytes))
+			origin := pki.Origin{Source: source, Index: len(certs) + 1}
+			switch block.Type {
+			case "CERTIFICATE":
+				certs = append(certs, pki.NewCert(origin, block.Bytes))
+			case "TRUSTED CERTIFICATE", "X509 CERTIFICATE": // OpenSSL's own, which Go passes over
+				if source == "roots" {
+					certs = append(certs, pki.Cert{Origin: origin, Raw: block.Bytes, Err: errors.New("is a " + block.Type)})
+				}
 			}
 		}
 	}
