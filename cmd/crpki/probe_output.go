@@ -90,7 +90,7 @@ func writeNagios(w io.Writer, all []monitored, warn, fail int) int {
 	case number[2] > 0:
 		summary, worst = fmt.Sprintf("TLS CRITICAL - %d of %s not trusted\n", number[2], targets), 2
 	case number[1] > 0:
-		summary, worst = fmt.Sprintf("TLS WARNING - %d of %s trusted for less than %s\n", number[1], targets, count(warn, "day")), 1
+		summary, worst = fmt.Sprintf("TLS WARNING - all of %s trusted, %d of them with a warning\n", targets, number[1]), 1
 	default:
 		summary = fmt.Sprintf("TLS OK - all of %s trusted\n", targets)
 	}

@@ -19,7 +19,7 @@ import (
 // Status is the verdict in one word.
 type Status string
 
-// Statuses. Warning: trusted, but soon no more. Withdrawn: trusted by clients,
+// Statuses. Warning: trusted, but soon no more, or not by a few clients. Withdrawn: trusted by clients,
 // who do not ask, and revoked by its CA.
 const (
 	Trusted     Status = "trusted"
