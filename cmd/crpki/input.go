@@ -110,11 +110,15 @@ func (e *env) decode(c *cli.Context, path string) (pki.Material, error) {
 
 // decodeWith is decode with the flags of passwordFlags(prefix).
 func (e *env) decodeWith(c *cli.Context, prefix, path string) (pki.Material, error) {
+	return e.decodeBy(path, format.Options{
+		Password: func(origin pki.Origin) ([]byte, error) { return e.password(c, prefix, origin.String()) },
+	})
+}
+
+func (e *env) decodeBy(path string, o format.Options) (pki.Material, error) {
 	data, err := e.read(path)
 	if err != nil {
 		return pki.Material{}, err
 	}
-	return format.Decode(path, data, format.Options{
-		Password: func(origin pki.Origin) ([]byte, error) { return e.password(c, prefix, origin.String()) },
-	})
+	return format.Decode(path, data, o)
 }

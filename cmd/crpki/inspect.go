@@ -75,13 +75,17 @@ func (e *env) inspect(c *cli.Context) error {
 // decodeAny reads all that it can of paths, in which a folder stands for the
 // files in it. The error tells of all that it cannot read.
 func (e *env) decodeAny(c *cli.Context, paths []string) (pki.Material, error) {
+	return decodeEach(paths, func(file string) (pki.Material, error) { return e.decode(c, file) })
+}
+
+func decodeEach(paths []string, decode func(file string) (pki.Material, error)) (pki.Material, error) {
 	var all pki.Material
 	var errs []error
 	for _, path := range paths {
 		files, err := filesIn(path)
 		errs = append(errs, err)
 		for _, file := range files {
-			m, err := e.decode(c, file)
+			m, err := decode(file)
 			if errors.Is(err, errInterrupted) {
 				return all, err
 			}
@@ -103,12 +107,23 @@ func filesIn(path string) ([]string, error) {
 	if err != nil {
 		return nil, readError(path, err)
 	}
-	var files []string
+	var files, hashed []string
 	for _, entry := range entries {
+		isHash := isHashName(entry.Name())
+		if !isHash && !isCertName(entry.Name()) {
+			continue
+		}
 		file := filepath.Join(path, entry.Name())
-		if info, err := os.Stat(file); isCertName(entry.Name()) && err == nil && info.Mode().IsRegular() {
+		switch info, err := os.Stat(file); {
+		case err != nil || !info.Mode().IsRegular():
+		case isHash:
+			hashed = append(hashed, file)
+		default:
 			files = append(files, file)
 		}
+	}
+	if len(files) == 0 { // else the hashes are links to them
+		files = hashed
 	}
 	if len(files) == 0 {
 		return nil, withHint(usageErrorf("%s: there is no file in this folder that ends in %s", path, strings.Join(certExtensions[:], ", ")),
@@ -123,6 +138,12 @@ var certExtensions = [...]string{".crt", ".cer", ".cert", ".pem", ".der", ".key"
 
 func isCertName(name string) bool {
 	return !strings.HasPrefix(name, ".") && slices.Contains(certExtensions[:], strings.ToLower(filepath.Ext(name)))
+}
+
+// isHashName knows what openssl rehash makes for -CApath: 5ad8a5d6.0.
+func isHashName(name string) bool {
+	hash, number, ok := strings.Cut(name, ".")
+	return ok && len(hash) == 8 && strings.Trim(hash, "0123456789abcdef") == "" && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // isTold reports whether told holds err or what err wraps.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -65,9 +66,10 @@ their TLS, and never along with a redirect.
 Through a proxy it goes with --proxy, or when HTTPS_PROXY or ALL_PROXY says so and
 NO_PROXY does not keep the host from it.
 
--o json writes an object, for several targets one on a line. -o openssl writes the
-lines that scripts look for in the output of openssl s_client. -o nagios exits as
-monitors expect of a plugin, with 1 for a warning and 2 for everything bad.
+-o json writes an object, for several targets and for --targets-from one on a line.
+-o openssl writes the lines that scripts look for in the output of openssl s_client.
+-o nagios exits as monitors expect of a plugin, with 1 for a warning, 2 for everything
+bad and 3 when nothing could be looked at.
 
 Exits with 0 when every server is trusted, with 1 when one is refused, does not
 speak TLS, or is trusted and no client could pull from it all the same, with 3
@@ -83,7 +85,7 @@ docs/probe.md is the whole story, with the fields of -o json.`,
 			&cli.IntFlag{Name: "auth-level", Value: 2, Usage: "security `LEVEL` of openssl s_client: 2 is that of Debian, Ubuntu and OpenSSL 3.2", Category: aboutTrust},
 			&cli.StringFlag{Name: "servername", Aliases: []string{"sni"}, Usage: "send and verify `NAME`, not the host to connect to", Category: aboutConnection},
 			&cli.StringSliceFlag{Name: "resolve", Usage: "connect to this address for a host, `HOST:ADDRESS` or HOST:PORT:ADDRESS", Category: aboutConnection},
-			&cli.StringFlag{Name: "connect-to", Usage: "connect to `HOST:PORT`, whatever the target says", Category: aboutConnection},
+			&cli.StringFlag{Name: "connect-to", Usage: "connect to `HOST:PORT`, whatever the target says; HOST alone has the target's port", Category: aboutConnection},
 			&cli.BoolFlag{Name: "all-addresses", Usage: "look at each address of a host by itself", Category: aboutConnection},
 			&cli.StringFlag{Name: "proxy", Usage: "connect through the proxy at `URL`: http, https or socks5", Category: aboutConnection},
 			&cli.StringFlag{Name: "cert", Usage: "`FILE` with a client certificate and its chain, as PEM or PKCS#12", TakesFile: true, Category: aboutConnection},
@@ -116,8 +118,8 @@ type probeReport struct {
 	worst    int
 	count    int
 	served   []pki.Cert
-	// kept are the results, for formats that say all at once.
-	kept []probe.Result
+	// kept is what monitors are told of the results, all at once.
+	kept []monitored
 }
 
 // probeGC collects half as often as Go does by itself: handshakes leave much
@@ -128,49 +130,72 @@ const probeGC = 200
 const maxConcurrency = 1000
 
 func (e *env) probe(c *cli.Context) error {
-	workers := c.Int("concurrency")
-	if workers < 1 || workers > maxConcurrency {
-		return usageErrorf("--concurrency %d is none of 1 to %d", workers, maxConcurrency)
-	}
-	targets, err := e.probeTargets(c)
+	targets, options, err := e.probeWhat(c)
 	if err != nil {
-		return err
+		return e.tellNagios(c, err)
 	}
-	options, err := e.probeOptions(c)
-	if err != nil {
-		return err
-	}
-	if len(targets) > 1 && c.String("save-chain") != "" {
-		return usageErrorf("--save-chain takes one target, there are %d", len(targets))
-	}
-	report := &probeReport{e: e, c: c, many: len(targets) > 1, progress: e.newProbeProgress(len(targets))}
+	report := &probeReport{e: e, c: c, many: len(targets) > 1 || c.String("targets-from") != "", progress: e.newProbeProgress(len(targets))}
 	if len(targets) == 1 {
-		err = report.take(probe.Probe(c.Context, targets[0], options.Ready()))
+		r := probe.Probe(c.Context, targets[0], options.Ready())
+		if err = c.Context.Err(); err == nil { // else it says what the signal did
+			err = report.take(r)
+		}
 	} else {
 		e.settle()
 		debug.SetGCPercent(probeGC)
-		err = inOrderBy(c.Context, workers, probeJobs(c.Context, targets, options.Ready()), report.take)
+		err = inOrderBy(c.Context, e.workers(c.Int("concurrency"), openFiles()), probeJobs(c.Context, targets, options.Ready()), report.take)
 	}
-	report.progress.clear()
+	report.progress.end()
 	if err != nil {
 		return err
 	}
-	if err := report.finish(); err != nil {
+	exit, err := report.finish()
+	if err != nil {
 		return err
 	}
 	if path := c.String("save-chain"); path != "" {
+		if len(report.served) == 0 {
+			return &exitError{cmp.Or(exit, exitBad), errors.New("--save-chain: the server sent no certificate, nothing was written")}
+		}
 		if err := e.saveChain(path, report.served); err != nil {
 			return err
 		}
 	}
-	switch report.worst {
-	case exitOK:
-		return nil
-	case exitConnect:
-		return &exitError{exitConnect, errSilent}
-	default:
-		return errBad
+	if exit != exitOK {
+		return &exitError{exit, errSilent}
 	}
+	return nil
+}
+
+// workers bounds how many targets are looked at together by the files that the
+// process may have open: without one, each server would seem to be unreachable.
+func (e *env) workers(wanted, files int) int {
+	const others, each = 16, 3 // each target has a connection or two, and a question to a name server
+	if most := max((files-others)/each, 1); wanted > most {
+		e.warnf("--concurrency %d becomes %d: the process may have no more than %d files open (ulimit -n)", wanted, most, files)
+		return most
+	}
+	return wanted
+}
+
+// probeWhat reads the flags, before anything is looked at.
+func (e *env) probeWhat(c *cli.Context) (targets []probe.Target, o probe.Options, err error) {
+	if workers := c.Int("concurrency"); workers < 1 || workers > maxConcurrency {
+		return nil, o, usageErrorf("--concurrency %d is none of 1 to %d", workers, maxConcurrency)
+	}
+	if targets, err = e.probeTargets(c); err != nil {
+		return nil, o, err
+	}
+	if o, err = e.probeOptions(c); err != nil {
+		return nil, o, err
+	}
+	if targets, err = connectElsewhere(c, targets, o); err != nil {
+		return nil, o, err
+	}
+	if len(targets) > 1 && c.String("save-chain") != "" {
+		err = usageErrorf("--save-chain takes one target, there are %d", len(targets))
+	}
+	return targets, o, err
 }
 
 func probeJobs(ctx context.Context, targets []probe.Target, o probe.Options) iter.Seq[func() probe.Result] {
@@ -186,9 +211,6 @@ func probeJobs(ctx context.Context, targets []probe.Target, o probe.Options) ite
 // saveChain writes the chain exactly as served, over a chain that was saved
 // before: it is a copy of what the server has.
 func (e *env) saveChain(path string, certs []pki.Cert) error {
-	if len(certs) == 0 {
-		return usageErrorf("--save-chain: the server sent no certificate, nothing was written")
-	}
 	if path == "-" {
 		_, err := e.stdout.Write(pemOf(certs))
 		return err
@@ -230,6 +252,9 @@ func (p *probeReport) take(r probe.Result) error {
 
 func (p *probeReport) write(r probe.Result) error {
 	w := p.e.stdout
+	if p.c.Bool("show-certs") {
+		r.ShowCerts()
+	}
 	switch p.c.String("output") {
 	case "json":
 		enc := json.NewEncoder(w)
@@ -239,9 +264,9 @@ func (p *probeReport) write(r probe.Result) error {
 		}
 		return enc.Encode(r)
 	case "openssl":
-		return writeSClient(w, r)
+		return writeSClient(w, r, p.c.Bool("show-certs"))
 	case "nagios", "prometheus":
-		p.kept = append(p.kept, r)
+		p.kept = append(p.kept, monitor(r))
 		return nil
 	case "yaml":
 		if p.many {
@@ -249,14 +274,15 @@ func (p *probeReport) write(r probe.Result) error {
 		}
 		return p.e.print(p.c, r, nil)
 	}
-	if p.e.quiet {
-		_, err := fmt.Fprintf(w, "%s: %s\n", pki.Printable(r.Target), r.Verdict)
-		return err
-	}
-	if p.count > 1 {
+	switch {
+	case p.e.quiet:
+		fmt.Fprintf(w, "%s: %s\n", pki.Printable(r.Target), r.Verdict)
+	case p.count > 1:
 		fmt.Fprintln(w)
+		fallthrough
+	default:
+		writeProbe(w, r)
 	}
-	writeProbe(w, r)
 	if p.c.Bool("show-certs") {
 		_, err := w.Write(pemOf(r.Certs()))
 		return err
@@ -264,18 +290,15 @@ func (p *probeReport) write(r probe.Result) error {
 	return nil
 }
 
-// finish writes what says all at once.
-func (p *probeReport) finish() error {
+// finish writes what says all at once, and gives the exit code.
+func (p *probeReport) finish() (exit int, err error) {
 	switch p.c.String("output") {
 	case "nagios":
-		if code := writeNagios(p.e.stdout, p.kept, p.c.Int("warn-days"), p.c.Int("fail-days")); code != 0 {
-			return &exitError{code, errSilent}
-		}
-		p.worst = exitOK
+		return writeNagios(p.e.stdout, p.kept, p.c.Int("warn-days"), p.c.Int("fail-days")), nil
 	case "prometheus":
-		return writePrometheus(p.e.stdout, p.kept)
+		return p.worst, writePrometheus(p.e.stdout, p.kept)
 	}
-	return nil
+	return p.worst, nil
 }
 
 // writeProbe says it for people: verdict, cause and fix, then the evidence.
@@ -292,6 +315,9 @@ func writeProbe(w io.Writer, r probe.Result) {
 	}
 	if r.Go != nil {
 		line("Go", "%s", cmp.Or(r.Go.Error, "ok"))
+		for _, others := range r.Go.Others {
+			line("", "%s: %s", others.Clients, cmp.Or(others.Error, "ok"))
+		}
 	}
 	if r.OpenSSL != nil {
 		line("OpenSSL", "%s", r.OpenSSL)

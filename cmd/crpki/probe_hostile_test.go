@@ -51,8 +51,8 @@ func TestProbeFaults(t *testing.T) {
 		"huge-certificate":     {1, "refused: no TLS handshake: "},
 
 		"mtls":        {1, "refused by the server: it wants a client certificate"},
-		"tls1.0":      {1, "refused by Go clients: nothing newer than TLS 1.0"},
-		"tls1.1":      {1, "refused by Go clients: nothing newer than TLS 1.1"},
+		"tls1.0":      {1, "refused by most Go clients: nothing newer than TLS 1.0"},
+		"tls1.1":      {1, "refused by most Go clients: nothing newer than TLS 1.1"},
 		"tls1.2":      {0, "trusted"},
 		"tls1.3":      {0, "trusted"},
 		"weak-cipher": {1, "refused by Go clients: no cipher that they offer"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"strings"
@@ -19,7 +18,7 @@ const openSSLTime = "Jan _2 15:04:05 2006 GMT"
 // writeSClient prints the lines that scripts look for in what openssl s_client
 // prints (3.0), in its order. What depends on the connection alone (sessions,
 // counts of octets) is left out, and what crypto/tls keeps to itself.
-func writeSClient(w io.Writer, r probe.Result) error {
+func writeSClient(w io.Writer, r probe.Result, showCerts bool) error {
 	b := bufio.NewWriter(w)
 	p := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
 	if r.Address == "" {
@@ -38,9 +37,14 @@ func writeSClient(w io.Writer, r probe.Result) error {
 		p("Certificate chain")
 		for i, c := range certs {
 			writeSClientCert(p, i, c)
+			if showCerts {
+				b.Write(pemOf([]pki.Cert{c}))
+			}
 		}
 		p("---\nServer certificate")
-		b.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certs[0].Raw}))
+		if !showCerts {
+			b.Write(pemOf(certs[:1]))
+		}
 		subject, issuer := sClientNames(certs[0])
 		p("subject=%s\nissuer=%s\n---", subject, issuer)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -85,15 +86,23 @@ func parseResolve(texts []string) (map[string]string, error) {
 	resolve := map[string]string{}
 	for _, text := range texts {
 		host, rest, _ := strings.Cut(text, ":")
+		if strings.HasPrefix(text, "[") {
+			host, rest, _ = strings.Cut(text, "]:")
+			host += "]"
+		}
+		t, err := probe.ParseTarget(host)
+		if err != nil {
+			return nil, usageErrorf("--resolve %q is not HOST:ADDRESS or HOST:PORT:ADDRESS: %w", text, err)
+		}
 		address := rest
-		key := strings.ToLower(host)
+		key := t.Host
 		if port, after, ok := strings.Cut(rest, ":"); ok && port != "" && strings.Trim(port, "0123456789") == "" {
 			if _, err := netip.ParseAddr(strings.Trim(rest, "[]")); err != nil {
-				key, address = key+":"+port, after
+				key, address = net.JoinHostPort(key, port), after
 			}
 		}
 		addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(address, "["), "]"))
-		if err != nil || host == "" {
+		if err != nil {
 			return nil, usageErrorf("--resolve %q is not HOST:ADDRESS or HOST:PORT:ADDRESS", text)
 		}
 		resolve[key] = addr.String()
@@ -114,18 +123,36 @@ func (e *env) probeProxy(flag string) (func(string) (*url.URL, error), error) {
 		}
 		return func(string) (*url.URL, error) { return u, nil }, nil
 	}
-	variable := func(names ...string) (value string) {
+	variable := func(names ...string) (name, value string) {
 		for _, name := range names {
-			value = cmp.Or(value, e.getenv(name), e.getenv(strings.ToLower(name)))
+			for _, name := range []string{name, strings.ToLower(name)} {
+				if value := e.getenv(name); value != "" {
+					return name, value
+				}
+			}
 		}
-		return value
+		return "", ""
 	}
-	https := variable("HTTPS_PROXY", "ALL_PROXY")
+	name, https := variable("HTTPS_PROXY", "ALL_PROXY")
 	if https == "" {
 		return nil, nil
 	}
-	pick := (&httpproxy.Config{HTTPSProxy: https, NoProxy: variable("NO_PROXY")}).ProxyFunc()
+	e.warnBrokenProxy(name, https)
+	_, not := variable("NO_PROXY")
+	pick := (&httpproxy.Config{HTTPSProxy: https, NoProxy: not}).ProxyFunc()
 	return func(address string) (*url.URL, error) { return pick(&url.URL{Scheme: "https", Host: address}) }, nil
+}
+
+// warnBrokenProxy tells of what Go's clients pass over, or take for another host,
+// without a word. It shows no value: there may be a password in it.
+func (e *env) warnBrokenProxy(name, value string) {
+	u, _ := (&httpproxy.Config{HTTPSProxy: value}).ProxyFunc()(&url.URL{Scheme: "https", Host: "registry.invalid"})
+	switch {
+	case u == nil:
+		e.warnf("%s holds no URL of a proxy: Go's clients go without one, and so does crpki; curl gives up", name)
+	case u.Hostname() == "" || strings.HasSuffix(u.Host, ":"):
+		e.warnf("%s holds no URL of a proxy: Go's clients take it for a proxy at %q, and so does crpki; curl gives up", name, u.Host)
+	}
 }
 
 // clientCertificate reads --cert and --key.
@@ -179,7 +206,7 @@ func (e *env) probeTrust(c *cli.Context) (trusted []pki.Cert, name string, err e
 	files := c.StringSlice("ca-file")
 	var names []string
 	if len(files) > 0 {
-		if trusted, err = e.certsIn(c, files...); err != nil {
+		if trusted, err = e.anchorsIn(c, files...); err != nil {
 			return nil, "", err
 		}
 		names = append(names, fmt.Sprintf("%s (%s)", strings.Join(files, ", "), count(len(trusted), "certificate")))

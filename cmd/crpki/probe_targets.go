@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -17,7 +18,9 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 	add := func(text, where string) error {
 		more, err := probe.ParseTargets(text, maxTargets-len(targets))
 		if err != nil {
-			return withHint(usageErrorf("%s %q: %w", where, withoutPassword(text), err), "crpki probe --help shows what a target can be")
+			const most = 200 // the line of a file that is no list can be long
+			shown := withoutPassword(text)
+			return withHint(usageErrorf("%s %q: %w", where, shown[:min(len(shown), most)], err), "crpki probe --help shows what a target can be")
 		}
 		if len(more) > 1 {
 			e.notef("%s: %s", text, count(len(more), "target"))
@@ -36,12 +39,12 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 			return nil, err
 		}
 		n := 0
-		for line := range strings.Lines(string(data)) {
+		for line := range strings.Lines(strings.TrimPrefix(string(data), byteOrderMark)) {
 			n++
 			if line = withoutComment(line); line == "" {
 				continue
 			}
-			if err := add(line[:min(len(line), 200)], fmt.Sprintf("%s line %d:", path, n)); err != nil {
+			if err := add(line, fmt.Sprintf("%s line %d:", path, n)); err != nil {
 				return nil, err
 			}
 		}
@@ -49,11 +52,11 @@ func (e *env) probeTargets(c *cli.Context) (targets []probe.Target, err error) {
 	if len(targets) == 0 {
 		return nil, withHint(usageErrorf("crpki probe needs TARGET"), "crpki probe --help shows an example")
 	}
-	if err := askForImage(c, targets); err != nil {
-		return nil, err
-	}
-	return e.connectElsewhere(c, targets)
+	return targets, askForImage(c, targets)
 }
+
+// byteOrderMark is what editors of Windows write first.
+const byteOrderMark = "\ufeff"
 
 // withoutPassword leaves out what stands before the @ in a host with credentials,
 // which is no target.
@@ -80,22 +83,35 @@ func withoutComment(line string) string {
 }
 
 // connectElsewhere applies --connect-to and --all-addresses.
-func (e *env) connectElsewhere(c *cli.Context, targets []probe.Target) ([]probe.Target, error) {
+func connectElsewhere(c *cli.Context, targets []probe.Target, o probe.Options) ([]probe.Target, error) {
 	if to := c.String("connect-to"); to != "" {
 		other, err := probe.ParseTarget(to)
 		if err != nil {
 			return nil, usageErrorf("--connect-to %q: %w", withoutPassword(to), err)
 		}
+		_, isName := netip.ParseAddr(to)
+		hasPort := isName != nil && strings.HasSuffix(to, ":"+other.Port)
 		for i := range targets {
+			if !hasPort { // as curl does
+				other.Port = targets[i].Port
+			}
 			targets[i].Connect = other.Address()
 		}
 	}
 	if !c.Bool("all-addresses") {
 		return targets, nil
 	}
-	var all []probe.Target
-	for _, t := range targets {
-		all = append(all, probe.Options{Dialer: e.dialer}.Addresses(c.Context, t)...)
+	jobs := func(yield func(func() []probe.Target) bool) {
+		for _, t := range targets {
+			if !yield(func() []probe.Target { return o.Addresses(c.Context, t) }) {
+				return
+			}
+		}
 	}
-	return all, nil
+	var all []probe.Target
+	err := inOrderBy(c.Context, c.Int("concurrency"), jobs, func(found []probe.Target) error {
+		all = append(all, found...)
+		return nil
+	})
+	return all, err
 }

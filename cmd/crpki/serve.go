@@ -477,6 +477,7 @@ func (s *service) commands(r serving) []clientCommand {
 	curl, probe, skopeo, podman, ctr := []string{"curl"}, []string{"crpki", "probe"}, []string{"skopeo", "copy"}, []string{"podman", "pull"}, []string{"sudo", "ctr", "images", "pull"}
 	if s.needsHosts(r.Host) {
 		curl = append(curl, "--resolve", fmt.Sprintf("%s:%d:%s", r.Host, r.Port, s.addresses()[0].Value))
+		probe = append(probe, "--resolve", r.Host+":"+s.addresses()[0].Value)
 	}
 	docker := ""
 	if r.CAFile != "" {
@@ -486,7 +487,9 @@ func (s *service) commands(r serving) []clientCommand {
 	if s.id.Client != nil {
 		// For curl, what follows a colon in --cert is a password.
 		cert := strings.ReplaceAll(filepath.Join(r.CertDir, "client.cert"), ":", `\:`)
-		curl = append(curl, "--cert", shellQuote(cert), "--key", shellQuote(filepath.Join(r.CertDir, "client.key")))
+		key := shellQuote(filepath.Join(r.CertDir, "client.key"))
+		curl = append(curl, "--cert", shellQuote(cert), "--key", key)
+		probe = append(probe, "--cert", shellQuote(filepath.Join(r.CertDir, "client.cert")), "--key", key)
 	}
 	if r.CertDir != "" {
 		skopeo = append(skopeo, "--src-cert-dir", shellQuote(r.CertDir))

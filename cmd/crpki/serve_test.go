@@ -195,10 +195,11 @@ func TestServePrintsWhatWorks(t *testing.T) {
 			require.NoError(t, err, &s.stderr)
 			t.Cleanup(func() { assert.NoError(t, s.stop()) })
 			for _, c := range s.Commands {
-				if _, err := exec.LookPath(c.Client); c.Client != "curl" || err != nil {
+				limit := map[string]string{"curl": " --max-time 20", "crpki": " --timeout 20s"}[c.Client]
+				if _, err := exec.LookPath(c.Client); limit == "" || err != nil {
 					continue // the others need rights, or a policy, that not every machine has
 				}
-				out, err := exec.CommandContext(t.Context(), "sh", "-c", c.Command+" --max-time 20").CombinedOutput()
+				out, err := exec.CommandContext(t.Context(), "sh", "-c", c.Command+limit).CombinedOutput()
 				assert.NoError(t, err, "%s\n%s", c.Command, out)
 			}
 		})

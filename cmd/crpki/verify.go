@@ -15,6 +15,7 @@ import (
 
 	"github.com/crpki/crpki/inspect/verify"
 	"github.com/crpki/crpki/pki"
+	"github.com/crpki/crpki/pki/format"
 	"github.com/crpki/crpki/pki/lenient"
 )
 
@@ -124,6 +125,11 @@ func (e *env) verify(c *cli.Context) error {
 		if c.NArg() > 0 {
 			return usageErrorf("--stdin-jsonl takes its chains from standard input, not from %q", c.Args().First())
 		}
+		for _, name := range []string{"host", "ca-file", "system", "untrusted", "purpose", "partial-chain", "strict", "auth-level"} {
+			if e.typed(name) {
+				return usageErrorf("--%s and --stdin-jsonl exclude each other: each line says what it is judged by", name)
+			}
+		}
 		return e.verifyLines(c.Context)
 	}
 	if c.NArg() == 0 {
@@ -222,9 +228,29 @@ func otherName(text string, name pki.Name) (string, bool) {
 // parser refuses: a server can send them. What is none, or only a part of one,
 // is an error, and so is a file without any.
 func (e *env) certsIn(c *cli.Context, paths ...string) (certs []pki.Cert, err error) {
+	return certsBy(paths, func(file string) (pki.Material, error) { return e.decode(c, file) })
+}
+
+// anchorsIn is certsIn for what is trusted: with the settings in a TRUSTED
+// CERTIFICATE, by which OpenSSL goes, and Go's clients pass it over.
+func (e *env) anchorsIn(c *cli.Context, paths ...string) (certs []pki.Cert, err error) {
+	certs, err = certsBy(paths, func(file string) (pki.Material, error) {
+		return e.decodeBy(file, format.Options{Anchors: true, Password: func(origin pki.Origin) ([]byte, error) {
+			return e.password(c, "", origin.String())
+		}})
+	})
+	for _, cert := range certs {
+		if cert.X509 == nil {
+			e.warnf("%s: %v: Go's clients do not trust it", cert.Origin, cert.Err)
+		}
+	}
+	return certs, err
+}
+
+func certsBy(paths []string, decode func(file string) (pki.Material, error)) (certs []pki.Cert, err error) {
 	var errs []error
 	for _, path := range paths {
-		m, err := e.decodeAny(c, []string{path})
+		m, err := decodeEach([]string{path}, decode)
 		if err != nil {
 			return nil, err
 		}
@@ -249,7 +275,7 @@ func (e *env) trusted(c *cli.Context) ([]pki.Cert, error) {
 		return nil, withHint(usageErrorf("nothing is trusted: there is no --ca-file, and no --system"),
 			"--ca-file FILE trusts a CA of your own, --system what this machine trusts")
 	}
-	trusted, err := e.certsIn(c, files...)
+	trusted, err := e.anchorsIn(c, files...)
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,11 @@ func (e *env) verifyLines(ctx context.Context) error {
 	enc.SetEscapeHTML(false)
 	refused, unreadable := false, 0
 	for {
+		if len(pending) == 0 { // who asks may wait for the answer before the next line
+			if err := e.flush(); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -115,7 +120,7 @@ func (e *env) verifyLines(ctx context.Context) error {
 				}
 				switch {
 				case unreadable > 0:
-					return usageErrorf("%d lines could not be read", unreadable)
+					return usageErrorf("%s could not be read", count(unreadable, "line"))
 				case refused:
 					return errBad
 				}

@@ -6,7 +6,13 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,4 +109,121 @@ func TestLineLabels(t *testing.T) {
 			assert.Equal(t, int(tt.code), v.Code, v.Reason)
 		})
 	}
+}
+
+// TestVerifyLinesAnswersAtOnce: who asks line by line gets each answer before the
+// next question.
+func TestVerifyLinesAnswersAtOnce(t *testing.T) {
+	questions, ask := io.Pipe()
+	answers, answer := io.Pipe()
+	e := testEnv()
+	e.stdin, e.stdout = questions, answer
+	done := make(chan int, 1)
+	go func() {
+		done <- run(t.Context(), []string{"crpki", "verify", "--stdin-jsonl"}, e)
+		answer.Close()
+	}()
+	timer := time.AfterFunc(20*time.Second, func() { answer.CloseWithError(errors.New("no answer in time")) })
+	defer timer.Stop()
+	lines := bufio.NewScanner(answers)
+	for _, id := range []string{"1", "2", "3"} {
+		_, err := io.WriteString(ask, `{"id":`+id+`,"chain":["x"],"roots":[]}`+"\n")
+		require.NoError(t, err)
+		require.True(t, lines.Scan(), lines.Err())
+		assert.Contains(t, lines.Text(), `{"id":`+id+`,`)
+	}
+	require.NoError(t, ask.Close())
+	assert.False(t, lines.Scan())
+	assert.Equal(t, exitBad, <-done)
+}
+
+// TestVerifyOpenSSLSuite runs OpenSSL's own cases through the program, flag by
+// flag, and through the openssl on this machine: the codes must be the same.
+// CRPKI_SUITES is as for inspect/verify.
+func TestVerifyOpenSSLSuite(t *testing.T) {
+	dir := os.Getenv("CRPKI_SUITES")
+	if dir == "" {
+		t.Skip("CRPKI_SUITES names no folder with OpenSSL's test cases")
+	}
+	cases, err := os.ReadFile(filepath.Join(dir, "tv-3.0.22.jsonl"))
+	require.NoError(t, err)
+	dir = filepath.Join(dir, "openssl-3.0.22")
+	problem := regexp.MustCompile(`error (\d+) at`)
+	ran := 0
+	for line := range strings.Lines(string(cases)) {
+		var c struct {
+			Name string   `json:"name"`
+			Args []string `json:"args"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &c))
+		args, ok := verifyArgs(dir, c.Args[1:])
+		if !ok {
+			continue
+		}
+		ran++
+		cmd := exec.Command("openssl", c.Args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		want := "0"
+		if m := problem.FindSubmatch(out); err != nil {
+			require.NotNil(t, m, "%s", out)
+			want = string(m[1])
+		}
+		e := testEnv()
+		e.now = time.Now()
+		var stdout, stderr bytes.Buffer
+		e.stdout, e.stderr = &stdout, &stderr
+		run(t.Context(), append([]string{"crpki", "verify", "-o", "json"}, args...), e)
+		var got []verifyResult
+		require.NoError(t, json.Unmarshal(stdout.Bytes(), &got), "%s: %s", c.Name, &stderr)
+		assert.Equal(t, want, strconv.Itoa(got[0].OpenSSL.Code), "%s: %q", c.Name, c.Args)
+	}
+	assert.Greater(t, ran, 140)
+}
+
+// verifyArgs are the flags for those of openssl verify; not ok: there are none.
+func verifyArgs(dir string, given []string) (args []string, ok bool) {
+	args = []string{"--purpose", "any"}
+	flags := map[string]string{
+		"-trusted": "--ca-file", "-CAfile": "--ca-file", "-untrusted": "--untrusted", "-purpose": "--purpose", "-auth_level": "--auth-level",
+	}
+	for i := 0; i < len(given); i++ {
+		flag, value := flags[given[i]], ""
+		if i+1 < len(given) {
+			value = given[i+1]
+		}
+		switch {
+		case given[i] == "-partial_chain":
+			args = append(args, "--partial-chain")
+			continue
+		case given[i] == "-x509_strict":
+			args = append(args, "--strict")
+			continue
+		case given[i] == "-attime":
+			seconds, err := strconv.ParseInt(value, 10, 64)
+			if err != nil {
+				return nil, false
+			}
+			args = append(args, "--at", time.Unix(seconds, 0).UTC().Format(time.RFC3339))
+		case flag == "--ca-file" || flag == "--untrusted" || flag == "" && given[i][0] != '-':
+			path := filepath.Join(dir, value)
+			if flag == "" {
+				path = filepath.Join(dir, given[i])
+			}
+			if _, err := os.Stat(path); err != nil {
+				return nil, false // made by the recipe itself
+			}
+			if flag == "" {
+				args = append(args, path)
+				continue
+			}
+			args = append(args, flag, path)
+		case flag == "--purpose" && value != "any" && value != "sslserver" && value != "sslclient" || flag == "":
+			return nil, false
+		default:
+			args = append(args, flag, value)
+		}
+		i++
+	}
+	return args, strings.Contains(strings.Join(args, " "), "--ca-file")
 }

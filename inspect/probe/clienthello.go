@@ -22,6 +22,21 @@ type clientHello struct {
 	version    uint16
 	suites     []uint16
 	serverName string
+	// groups and signatures are all that there are, where they are not given.
+	groups, signatures []uint16
+	// share is for x25519 in TLS 1.3; nil: none.
+	share []byte
+}
+
+// allGroups are x25519, P-256, P-384, P-521, x448, P-224, P-192, brainpool,
+// ffdhe2048 to 8192.
+var allGroups = []uint16{29, 23, 24, 25, 30, 21, 19, 26, 27, 28, 256, 257, 258, 259, 260}
+
+// allSignatures are ECDSA, Ed25519, Ed448, PSS, PKCS #1, and with SHA-224, SHA-1,
+// MD5 and DSA.
+var allSignatures = []uint16{
+	0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a, 0x080b,
+	0x0401, 0x0501, 0x0601, 0x0301, 0x0303, 0x0203, 0x0201, 0x0101, 0x0202, 0x0302, 0x0402, 0x0502, 0x0602,
 }
 
 // Extensions (RFC 8446, 4.2; RFC 8422, 5.1.2; RFC 5746).
@@ -85,14 +100,15 @@ func (h clientHello) extensions(b *cryptobyte.Builder) {
 			})
 		})
 	}
-	// x25519, P-256, P-384, P-521, x448, P-224, P-192, brainpool, ffdhe2048 to 8192.
-	add(extensionGroups, list(29, 23, 24, 25, 30, 21, 19, 26, 27, 28, 256, 257, 258, 259, 260))
+	groups, signatures := h.groups, h.signatures
+	if groups == nil {
+		groups, signatures = allGroups, allSignatures
+	}
+	add(extensionGroups, list(groups...))
 	add(extensionPointFormats, func(b *cryptobyte.Builder) {
 		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddUint8(0) })
 	})
-	// ECDSA, Ed25519, Ed448, PSS, PKCS #1, and with SHA-224, SHA-1, MD5 and DSA.
-	add(extensionSignatureAlgorithms, list(0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a, 0x080b,
-		0x0401, 0x0501, 0x0601, 0x0301, 0x0303, 0x0203, 0x0201, 0x0101, 0x0202, 0x0302, 0x0402, 0x0502, 0x0602))
+	add(extensionSignatureAlgorithms, list(signatures...))
 	add(extensionMasterSecret, func(*cryptobyte.Builder) {})
 	if h.version < tls.VersionTLS13 {
 		add(extensionRenegotiation, func(b *cryptobyte.Builder) { b.AddUint8(0) })
@@ -103,7 +119,14 @@ func (h clientHello) extensions(b *cryptobyte.Builder) {
 	})
 	// Without a share, the server answers which it would like, and with which
 	// suite: a HelloRetryRequest, which costs neither side a computation.
-	add(extensionKeyShare, func(b *cryptobyte.Builder) { b.AddUint16(0) })
+	add(extensionKeyShare, func(b *cryptobyte.Builder) {
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+			if h.share != nil {
+				b.AddUint16(uint16(tls.X25519))
+				b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(h.share) })
+			}
+		})
+	})
 }
 
 // maxServerHello bounds the records that are read for a ServerHello.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -55,18 +56,16 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 	if addr, err := netip.ParseAddr(host); err == nil && o.forbids(addr) {
 		return nil, "", errLocal
 	}
-	if o.Proxy != nil {
-		through, err := o.Proxy(address)
-		if err != nil {
-			return nil, "", err
+	through, err := o.proxyOf(t)
+	if err != nil {
+		return nil, "", err
+	}
+	if through != nil {
+		if o.leadsHere(ctx, host) {
+			return nil, "", errLocal
 		}
-		if through != nil {
-			if o.leadsHere(ctx, host) {
-				return nil, "", errLocal
-			}
-			conn, err := o.dialProxy(ctx, through, address)
-			return conn, address, err
-		}
+		conn, err := o.dialProxy(ctx, through, address)
+		return conn, address, err
 	}
 	conn, err := o.dialer().DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -256,15 +255,18 @@ func (o Options) secure(ctx context.Context, conn net.Conn, host string) (net.Co
 	return secured, nil
 }
 
+// obey ends what waits for conn when ctx ends. The function lets conn go.
+func obey(ctx context.Context, conn net.Conn) (release func()) {
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	return func() { stop() }
+}
+
 // maxConnectAnswer bounds the answer to CONNECT, in bytes.
 const maxConnectAnswer = 16 << 10
 
 // connect asks an HTTP proxy for a tunnel (RFC 9110, 9.3.6).
 func connect(ctx context.Context, conn net.Conn, through *url.URL, address string) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
-	defer conn.SetDeadline(time.Time{})
+	defer obey(ctx, conn)()
 	request := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\nUser-Agent: crpki\r\n"
 	if through.User != nil {
 		password, _ := through.User.Password()
@@ -298,13 +300,16 @@ func connect(ctx context.Context, conn net.Conn, through *url.URL, address strin
 	return fmt.Errorf("it answers %.100q", status)
 }
 
-// Addresses gives a target for each address that the host has, or t alone when
-// it has none, or is one.
+// Addresses gives a target for each address that the host to connect to has, or
+// t alone when it has none, or is one.
 func (o Options) Addresses(ctx context.Context, t Target) []Target {
-	if _, err := netip.ParseAddr(t.Host); err == nil || t.Connect != "" {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(o.Timeouts.Total, DefaultTimeouts.Total))
+	defer cancel()
+	host, port, err := net.SplitHostPort(o.connectAddress(t))
+	if _, isName := netip.ParseAddr(host); err != nil || isName == nil {
 		return []Target{t}
 	}
-	addrs, err := o.resolver().LookupNetIP(ctx, "ip", t.Host)
+	addrs, err := o.resolver().LookupNetIP(ctx, "ip", host)
 	if err != nil || len(addrs) == 0 {
 		return []Target{t}
 	}
@@ -318,7 +323,7 @@ func (o Options) Addresses(ctx context.Context, t Target) []Target {
 		seen[a] = true
 		one := t
 		one.Text = t.Text + " at " + a.String()
-		one.Connect = net.JoinHostPort(a.String(), t.Port)
+		one.Connect = net.JoinHostPort(a.String(), port)
 		all = append(all, one)
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -114,6 +115,34 @@ func TestProxy(t *testing.T) {
 			assert.NotContains(t, r.Cause+r.Verdict, "sesame")
 			assert.NotContains(t, r.Cause+r.Verdict, "wrong@")
 		})
+	}
+}
+
+// TestProxyOf: a proxy is kept from a host by its name, and by the address at
+// which the user says that it is.
+func TestProxyOf(t *testing.T) {
+	o := Options{Proxy: func(address string) (*url.URL, error) {
+		if strings.HasPrefix(address, "here.") || strings.HasPrefix(address, "127.") {
+			return nil, nil
+		}
+		return &url.URL{Scheme: "http", Host: "proxy:1"}, nil
+	}}
+	for _, tt := range []struct {
+		target, connect string
+		proxied         bool
+	}{
+		{"there.example", "", true},
+		{"there.example", "10.0.0.1:443", true},
+		{"there.example", "127.0.0.1:443", false},
+		{"here.example", "", false},
+		{"here.example", "10.0.0.1:443", false},
+	} {
+		target, err := ParseTarget(tt.target)
+		require.NoError(t, err)
+		target.Connect = tt.connect
+		through, err := o.proxyOf(target)
+		require.NoError(t, err)
+		assert.Equal(t, tt.proxied, through != nil, "%s at %s", tt.target, tt.connect)
 	}
 }
 

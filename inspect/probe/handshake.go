@@ -32,8 +32,13 @@ type handshake struct {
 	tickets  *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
+	// foreign: the certificates are those that openssl s_client gets, which can do
+	// more than any of Go's clients.
+	foreign bool
 	// version is the one that is offered alone; 0: those of a Go client.
 	version uint16
+	// as is what is offered in place of what Go offers by itself.
+	as offer
 
 	dialed bool
 	err    error
@@ -57,6 +62,11 @@ func (o Options) shake(ctx context.Context, t Target, serverName string) *handsh
 	second := o.shakeOnce(ctx, t, serverName, anyVersion)
 	if len(second.certs) == 0 {
 		second.close()
+		first.close() // some servers serve one after the other
+		if answer := o.askAsOpenSSL(ctx, t, serverName); len(answer.certs) > 0 {
+			first.foreign, first.hello = true, answer
+			first.certs = certsOf(t.Address(), answer.certs)
+		}
 		return first
 	}
 	first.close()
@@ -78,13 +88,23 @@ func isOutdated(err error) bool {
 const anyVersion = 0xffff
 
 func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, version uint16) *handshake {
-	h := &handshake{tickets: new(ticketCache), permissive: version != 0, version: version}
+	return o.shakeHands(ctx, t, serverName, &handshake{permissive: version != 0, version: version})
+}
+
+// shakeAs is shakeOnce as some of Go's clients do it.
+func (o Options) shakeAs(ctx context.Context, t Target, serverName string, as offer) *handshake {
+	return o.shakeHands(ctx, t, serverName, &handshake{as: as})
+}
+
+func (o Options) shakeHands(ctx context.Context, t Target, serverName string, h *handshake) *handshake {
+	h.tickets = new(ticketCache)
 	raw, address, err := o.dial(ctx, t)
 	if err != nil {
 		h.err = err
 		return h
 	}
-	h.dialed, h.address, h.through = true, address, o.proxyOf(t)
+	h.dialed, h.address = true, address
+	h.through, _ = o.proxyOf(t) // of an error, dial has told
 	if deadline, ok := ctx.Deadline(); ok {
 		raw.SetDeadline(deadline)
 	}
@@ -102,9 +122,8 @@ func (o Options) shakeOnce(ctx context.Context, t Target, serverName string, ver
 
 // readCerts keeps the chain exactly as served.
 func (h *handshake) readCerts(source string, received, keyLog []byte) {
-	origin := func(i int) pki.Origin { return pki.Origin{Source: source, Index: i + 1} }
 	for i, c := range h.state.PeerCertificates {
-		h.certs = append(h.certs, pki.Cert{Origin: origin(i), Raw: c.Raw, X509: c})
+		h.certs = append(h.certs, pki.Cert{Origin: pki.Origin{Source: source, Index: i + 1}, Raw: c.Raw, X509: c})
 	}
 	h.hello = hello{version: h.state.Version, cipher: h.state.CipherSuite, group: h.state.CurveID}
 	if h.err == nil {
@@ -116,10 +135,15 @@ func (h *handshake) readCerts(source string, received, keyLog []byte) {
 	}
 	h.hello = readHello(received, keyLog)
 	if len(h.certs) == 0 {
-		for i, der := range h.hello.certs {
-			h.certs = append(h.certs, pki.NewCert(origin(i), der))
-		}
+		h.certs = certsOf(source, h.hello.certs)
 	}
+}
+
+func certsOf(source string, all [][]byte) (certs []pki.Cert) {
+	for i, der := range all {
+		certs = append(certs, pki.NewCert(pki.Origin{Source: source, Index: i + 1}, der))
+	}
+	return certs
 }
 
 // config is that of a Go client (net/http), except that it takes any
@@ -143,6 +167,9 @@ func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *
 			}
 			return o.ClientCert, nil
 		},
+	}
+	if h.as.suites != nil {
+		c.MinVersion, c.CipherSuites = h.as.least, h.as.suites
 	}
 	if h.permissive {
 		c.MinVersion = tls.VersionTLS10
@@ -169,8 +196,10 @@ func (c *ticketCache) Put(_ string, s *tls.ClientSessionState) {
 
 // refusal reads what a server of TLS 1.3 has to say to the client certificate,
 // or to the want of one: it comes behind the handshake (RFC 8446, 4.4.2.4).
-func (h *handshake) refusal(patience time.Duration) error {
-	h.conn.SetReadDeadline(time.Now().Add(patience))
+func (h *handshake) refusal(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	defer obey(ctx, h.conn)()
 	_, err := h.conn.Read(make([]byte, 1))
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
 		return err

@@ -105,6 +105,9 @@ func unusable(format string, args ...any) error {
 	return misbehaviour{Unusable, fmt.Sprintf(format, args...)}
 }
 
+// errPlainRedirect is for what clients follow, and should not.
+var errPlainRedirect error = misbehaviour{Unusable, "it redirects to plain HTTP, where clients follow: nothing is encrypted there, and nobody knows who answers"}
+
 // statusOf is the verdict on a server whose TLS is right.
 func statusOf(err error) Status {
 	if m, ok := errors.AsType[misbehaviour](err); ok {
@@ -138,7 +141,7 @@ func (v *visit) fetch(c call) (a answer, way trail, err error) {
 		way.hops = append(way.hops, shownURL(next))
 		switch {
 		case next.Scheme != "https":
-			return a, way, unusable("it redirects to plain HTTP")
+			return a, way, errPlainRedirect
 		case c.stay && dialKey(next) != dialKey(c.url):
 			return a, way, unusable("it redirects to %s, where nothing is sent", dialKey(next))
 		}

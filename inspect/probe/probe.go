@@ -134,7 +134,7 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 	case !o.TLSOnly:
 		r.askRegistry(ctx, h, t, o)
 	case h.asked != nil && h.state.Version == tls.VersionTLS13:
-		if err := h.refusal(o.Timeouts.Handshake / 10); err != nil {
+		if err := h.refusal(ctx, o.Timeouts.Handshake/10); err != nil {
 			r.refuseClient(err)
 		}
 	}
@@ -144,6 +144,10 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 	if (o.Protocols || o.Ciphers) && h.dialed {
 		h.close() // some servers serve one after the other
 		r.Protocols = o.protocols(ctx, t, r.Host)
+	}
+	if offers := h.otherOffers(); len(offers) > 0 && r.Go != nil && !o.sent {
+		h.close()
+		r.askOthers(ctx, t, offers, o)
 	}
 	r.conclude(h, o)
 	r.revoked()
@@ -172,7 +176,7 @@ func (r *Result) judge(h *handshake, o Options) {
 	r.goErr = err
 	// What is verified comes before what is wrong with the rest of a handshake,
 	// except for a protocol that keeps Go's clients from seeing a certificate.
-	if h.err != nil && (r.goErr == nil || h.permissive) {
+	if h.err != nil && (r.goErr == nil || h.permissive || h.foreign) {
 		r.goErr = h.err
 	}
 	r.Go = goVerdict(r.goErr)

@@ -102,14 +102,15 @@ func (r *Result) recognize(h *handshake) (reason, cause string) {
 	return "", ""
 }
 
-// proxyOf is the proxy on the way to a target, nil for none.
-func (o Options) proxyOf(t Target) *url.URL {
+// proxyOf is the proxy on the way to a target, nil for none. It is enough that
+// the host is kept from it, or the address at which the user says that it is.
+func (o Options) proxyOf(t Target) (*url.URL, error) {
 	if o.Proxy == nil {
-		return nil
+		return nil, nil
 	}
-	through, err := o.Proxy(o.connectAddress(t))
-	if err != nil {
-		return nil
+	through, err := o.Proxy(t.Address())
+	if to := o.connectAddress(t); through != nil && err == nil && to != t.Address() {
+		return o.Proxy(to)
 	}
-	return through
+	return through, err
 }

@@ -44,8 +44,8 @@ type Registry struct {
 	// status is the verdict that follows from Error; empty: the TLS is right, and
 	// it is no registry.
 	status Status
-	// evil: the challenge is what is wrong.
-	evil bool
+	// evil: the challenge is what is wrong; plain: a redirect without TLS.
+	evil, plain bool
 }
 
 // askRegistry does what a client does before it pulls: GET /v2/ over the
@@ -85,7 +85,7 @@ func (v *visit) ping(h *handshake) bool {
 	v.r.noteTicket(h)
 	g.URL, g.Redirects, v.trusted = trail.last(), trail.hops, v.trusted && trail.trusted
 	if err != nil {
-		g.Error, g.status = printable(err), statusOf(err)
+		g.Error, g.status, g.plain = printable(err), statusOf(err), errors.Is(err, errPlainRedirect)
 		if h.asked != nil && isRemoteAlert(err) && len(g.Redirects) == 0 {
 			v.r.refuseClient(err)
 		}
@@ -163,10 +163,8 @@ func (r *Result) plain(ctx context.Context, t Target, o Options) {
 		return
 	}
 	defer conn.Close()
+	defer obey(ctx, conn)()
 	r.Address = address
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
 	at := &url.URL{Scheme: "http", Host: httpHost(r.Host, t.Port, "80"), Path: "/v2/"}
 	a, first, err := getPlain(conn, at)
 	again := "crpki probe " + net.JoinHostPort(t.Host, t.Port)

@@ -117,8 +117,8 @@ func TestRegistry(t *testing.T) {
 		{
 			"a redirect to plain HTTP", func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, "http://127.0.0.1:1/v2/", http.StatusFound)
-			}, Unusable, "trusted, but no registry answers",
-			Registry{Status: 302, Redirects: []string{"http://127.0.0.1:1/v2/"}, Error: "it redirects to plain HTTP", status: Unusable},
+			}, Unusable, "trusted, but the registry sends clients to plain HTTP",
+			Registry{Status: 302, Redirects: []string{"http://127.0.0.1:1/v2/"}, Error: errPlainRedirect.Error(), status: Unusable, plain: true},
 			nil,
 		},
 		{

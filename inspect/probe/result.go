@@ -6,6 +6,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 // Status is the verdict in one word.
 type Status string
 
-// Statuses. Warning: trusted, but soon no more. Withdrawn: trusted by clients,
+// Statuses. Warning: trusted, but soon no more, or not by a few clients. Withdrawn: trusted by clients,
 // who do not ask, and revoked by its CA.
 const (
 	Trusted     Status = "trusted"
@@ -76,10 +77,24 @@ type Result struct {
 	certs     []pki.Cert
 	goErr     error
 	clientErr error
+	// others are clients that refuse what Go takes by itself; fewOthers: they are
+	// a few of many.
+	others    string
+	fewOthers bool
 }
 
 // Certs are the certificates as served, those that Go refuses included.
 func (r Result) Certs() []pki.Cert { return r.certs }
+
+// ShowCerts puts the certificates themselves into the result, as PEM.
+func (r *Result) ShowCerts() {
+	for i, c := range r.certs {
+		r.Chain[i].PEM = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	}
+	for i := range r.Endpoints {
+		r.Endpoints[i].ShowCerts()
+	}
+}
 
 // TLS says how the connection is protected.
 type TLS struct {
@@ -125,6 +140,9 @@ type GoVerdict struct {
 	// Older is what those say that were built with Go 1.19, as Debian 12 builds
 	// skopeo, podman, containerd and docker; absent when it is the same.
 	Older string `json:"older,omitempty"`
+	// Others are clients that say something else, since they offer other ciphers
+	// or versions of TLS.
+	Others []OtherClients `json:"others,omitempty"`
 }
 
 // goVerdict gives the words of err, nil for none.
@@ -173,6 +191,8 @@ type Certificate struct {
 	// Error says why Go refuses to read it, Faults where.
 	Error  string   `json:"error,omitempty"`
 	Faults []string `json:"faults,omitempty"`
+	// PEM is the certificate itself, where [Result.ShowCerts] was called.
+	PEM string `json:"pem,omitempty"`
 }
 
 // describe fills in what the handshake showed.
@@ -184,13 +204,13 @@ func (r *Result) describe(h *handshake) {
 		return
 	}
 	r.TLS = &TLS{
-		Version: versionName(h.hello.version), Cipher: tls.CipherSuiteName(h.hello.cipher), ServerName: h.state.ServerName,
-		ALPN: pki.Printable(h.state.NegotiatedProtocol), OCSPStaple: len(h.state.OCSPResponse) > 0, Outdated: h.permissive,
+		Version: versionName(h.hello.version), Cipher: suiteName(h.hello.cipher), ServerName: h.state.ServerName,
+		ALPN: pki.Printable(h.state.NegotiatedProtocol), OCSPStaple: len(h.state.OCSPResponse) > 0, Outdated: h.permissive || h.foreign,
 	}
 	if h.hello.group != 0 {
 		r.TLS.Group = h.hello.group.String()
 	}
-	if h.state.Version < tls.VersionTLS13 || h.tickets.given.Load() {
+	if !h.foreign && h.state.Version < tls.VersionTLS13 || h.tickets.given.Load() {
 		given := h.tickets.given.Load()
 		r.TLS.SessionTicket = &given
 	}

@@ -37,6 +37,14 @@ func (s suite) isGo() bool {
 	return slices.ContainsFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.ID == s.id })
 }
 
+// suiteName is that in IANA's registry.
+func suiteName(id uint16) string {
+	if i := slices.IndexFunc(suites[:], func(s suite) bool { return s.id == id }); i >= 0 {
+		return suites[i].name
+	}
+	return tls.CipherSuiteName(id)
+}
+
 // suites are all that a server with a certificate could choose, in the order in
 // which they are offered: without those of keys shared before (PSK, SRP) or of
 // static Diffie-Hellman certificates, which nobody has.

@@ -27,6 +27,8 @@ func (r *Result) conclude(h *handshake, o Options) {
 		r.notTLS(h.received)
 	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err):
 		r.noHandshake(h.err)
+	case r.Go.OK && r.OpenSSL.OK && r.others != "" && !r.fewOthers:
+		r.otherCiphers()
 	case r.Go.OK && r.OpenSSL.OK:
 		r.trusted(o)
 	default:
@@ -53,7 +55,9 @@ func (r *Result) trusted(o Options) {
 		r.Fix = "crpki renew FILE"
 		return
 	}
-	r.usable()
+	if r.usable(); r.Status == Trusted && r.others != "" {
+		r.otherCiphers()
+	}
 }
 
 // usable says what else keeps a client from pulling, though TLS is right.
@@ -63,6 +67,8 @@ func (r *Result) usable() {
 	case g == nil:
 	case g.evil:
 		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients where they should not log in", g.Error
+	case g.plain:
+		r.Status, r.Verdict, r.Cause = g.status, "trusted, but the registry sends clients to plain HTTP", g.Error
 	case g.Error != "":
 		r.Verdict, r.Cause = "trusted, but no registry answers", g.Error
 		switch {
@@ -112,12 +118,12 @@ func (r *Result) unreachable(err error) {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		r.Verdict = "unreachable: no such host"
 		r.Cause = "the name has no address here; kubelet and containerd ask the node's resolver, not the cluster's"
-		r.Fix = "getent hosts " + r.Host
+		r.Fix = "getent hosts " + dns.Name
 	case errors.As(err, &dns):
 		r.Verdict, r.Cause = "unreachable: the name could not be resolved", printable(err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		r.Verdict = "unreachable: connection refused"
-		r.Cause = "nothing listens on port " + r.Port
+		r.Cause = "nothing listens on port " + refusedPort(err, r.Port)
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
 	case errors.Is(err, errLocal):
@@ -132,6 +138,16 @@ func (r *Result) unreachable(err error) {
 	if r.Cause == "" {
 		r.Cause = printable(err)
 	}
+}
+
+// refusedPort is the one that was dialled, which need not be the target's.
+func refusedPort(err error, otherwise string) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
+		if _, port, err := net.SplitHostPort(op.Addr.String()); err == nil {
+			return port
+		}
+	}
+	return otherwise
 }
 
 // rootCause is the reason alone: "network is unreachable".
@@ -230,7 +246,7 @@ func (r *Result) refused(h *handshake, o Options) {
 		r.wantsClient(h, o)
 		return
 	case r.goErr != nil && r.goErr == h.err: // not the chain, the handshake
-		r.Verdict = "refused by Go clients: " + reason
+		r.Verdict = "refused by " + r.whoRefuses() + ": " + reason
 	case r.Go.OK:
 		r.Verdict = "refused by OpenSSL clients, accepted by Go's: " + r.OpenSSL.Reason
 		r.Cause, r.Fix = "OpenSSL asks for more here than Go does", "crpki probe "+r.again()+" --save-chain served.pem && crpki lint served.pem"
@@ -290,9 +306,13 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	switch {
 	case err == nil:
 		return "", "", ""
+	case h.foreign && leaf.X509 != nil && leaf.X509.PublicKey == nil:
+		return "the server's key is of a kind that they do not know", "Go's clients know RSA, ECDSA and Ed25519: " + printable(err), "crpki gen --" + r.nameFlag() + " " + r.Host + " --ca CA_FILE"
+	case h.foreign:
+		return "nothing that they offer, but " + suiteName(h.hello.cipher), "OpenSSL's clients offer more ciphers, groups and signatures than Go's: " + printable(err), fixCiphers
 	case h.permissive && h.hello.version >= tls.VersionTLS12:
 		return "no cipher that they offer, but " + tls.CipherSuiteName(h.hello.cipher),
-			"Go's clients offer ciphers that have forward secrecy and are not broken: " + printable(err), "allow ECDHE with AES-GCM in the server's configuration"
+			"Go's clients offer ciphers that have forward secrecy and are not broken: " + printable(err), fixCiphers
 	case h.permissive:
 		return "nothing newer than TLS " + versionName(h.hello.version) + " with " + tls.CipherSuiteName(h.hello.cipher),
 			"Go's clients offer TLS 1.2 and 1.3: " + printable(err), "allow TLS 1.2 and 1.3 in the server's configuration"

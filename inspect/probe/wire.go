@@ -47,6 +47,8 @@ type hello struct {
 	group           tls.CurveID
 	// certs are the certificates as served, as DER.
 	certs [][]byte
+	// share is the server's of the key exchange of TLS 1.3.
+	share []byte
 }
 
 // Types of records and of handshake messages (RFC 8446, 5.1 and 4).
@@ -126,7 +128,10 @@ func (h *hello) readServerHello(in cryptobyte.String) {
 		case 43: // supported_versions
 			data.ReadUint16(&h.version)
 		case 51: // key_share
-			data.ReadUint16((*uint16)(&h.group))
+			var share cryptobyte.String
+			if data.ReadUint16((*uint16)(&h.group)) && data.ReadUint16LengthPrefixed(&share) {
+				h.share = bytes.Clone(share)
+			}
 		}
 	}
 }
@@ -177,11 +182,11 @@ func newOpener(suite uint16, keyLog []byte) *opener {
 		if err != nil {
 			return nil
 		}
-		key, err := expandLabel(newHash, secret, "key", length)
+		key, err := expandLabel(newHash, secret, "key", nil, length)
 		if err != nil {
 			return nil
 		}
-		iv, err := expandLabel(newHash, secret, "iv", 12)
+		iv, err := expandLabel(newHash, secret, "iv", nil, 12)
 		if err != nil {
 			return nil
 		}
@@ -199,10 +204,10 @@ func newOpener(suite uint16, keyLog []byte) *opener {
 	return nil
 }
 
-// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, 7.1).
-func expandLabel(newHash func() hash.Hash, secret []byte, label string, length int) ([]byte, error) {
+// expandLabel is HKDF-Expand-Label (RFC 8446, 7.1).
+func expandLabel(newHash func() hash.Hash, secret []byte, label string, context []byte, length int) ([]byte, error) {
 	label = "tls13 " + label
-	info := string([]byte{byte(length >> 8), byte(length), byte(len(label))}) + label + "\x00"
+	info := string([]byte{byte(length >> 8), byte(length), byte(len(label))}) + label + string([]byte{byte(len(context))}) + string(context)
 	return hkdf.Expand(newHash, secret, info, length)
 }
 

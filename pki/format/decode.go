@@ -24,6 +24,7 @@ const (
 type decoder struct {
 	source   string
 	password PasswordFunc
+	anchors  bool // see [Options]
 	m        pki.Material
 	errs     []error
 	// index is the number of the block being read. While inside a block,
@@ -50,7 +51,7 @@ type decoder struct {
 // ([ErrPasswordNeeded]) or does not fit ([ErrPasswordWrong]). It wraps an
 // [Error] for each.
 func Decode(source string, data []byte, opt Options) (pki.Material, error) {
-	d := &decoder{source: source, password: opt.Password}
+	d := &decoder{source: source, password: opt.Password, anchors: opt.Anchors}
 	d.any(data, 0)
 	if d.m.Empty() && len(d.errs) == 0 {
 		d.fail(d.origin(0), errors.New(d.nothing(data)))

@@ -78,10 +78,15 @@ func (d *decoder) item(der []byte, origin pki.Origin, want kind, label string) {
 		d.note(NoteLabelMismatch, origin, "the label %s stands on %s", label, k)
 	}
 	k = orKind(k, want)
+	whole := der
 	if n := len(der) - e.size(); n > 0 {
 		der = d.trailing(der, e.size(), origin, k, label)
 	} else if label == "TRUSTED CERTIFICATE" {
 		d.note(NoteTrustedLabel, origin, "the label TRUSTED CERTIFICATE is OpenSSL's own")
+	}
+	if d.anchors && k == kindCert && (label == "TRUSTED CERTIFICATE" || label == "X509 CERTIFICATE") {
+		d.addBroken(k, origin, whole, fmt.Errorf("is a %s, which OpenSSL alone reads", label))
+		return
 	}
 	d.keep(k, der, e.size(), origin)
 }

@@ -22,6 +22,11 @@ type PasswordFunc func(origin pki.Origin) ([]byte, error)
 // Options tune Decode. The zero value has no password to offer.
 type Options struct {
 	Password PasswordFunc
+	// Anchors is for what clients trust. Blocks that are OpenSSL's own, TRUSTED
+	// CERTIFICATE and X509 CERTIFICATE, give certificates without X509, since Go's
+	// clients pass them over, and with all of the block in Raw: it may say for whom
+	// OpenSSL trusts them.
+	Anchors bool
 }
 
 // Errors that callers decide by, always inside an [Error] that says where.

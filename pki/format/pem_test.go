@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/pem"
 	"os"
@@ -375,4 +376,36 @@ func TestLabelsCannotDriveTheTerminal(t *testing.T) {
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "\u202e")
 	assert.NotContains(t, err.Error(), "\xff")
+}
+
+// TestAnchors: what Go's clients do not read is no certificate for them, and for
+// OpenSSL it has the settings that it came with.
+func TestAnchors(t *testing.T) {
+	der := newWorld(t).leaf.Raw
+	settings := []byte{0x30, 0x0c, 0x30, 0x0a, 6, 8, 43, 6, 1, 5, 5, 7, 3, 1} // trusted for servers
+	for _, tt := range []struct {
+		name  string
+		label string
+		raw   []byte
+		forGo bool
+	}{
+		{"for all", "CERTIFICATE", der, true},
+		{"trusted", "TRUSTED CERTIFICATE", append(bytes.Clone(der), settings...), false},
+		{"trusted without settings", "TRUSTED CERTIFICATE", der, false},
+		{"of old", "X509 CERTIFICATE", der, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := []byte(pemBlock(tt.label, tt.raw))
+			m, err := Decode("ca.crt", text, Options{Anchors: true})
+			require.NoError(t, err)
+			require.Len(t, m.Certs, 1)
+			assert.Equal(t, tt.raw, m.Certs[0].Raw)
+			assert.Equal(t, tt.forGo, m.Certs[0].X509 != nil)
+			assert.Equal(t, tt.forGo, m.Certs[0].Err == nil)
+
+			m, err = Decode("tls.crt", text, Options{})
+			require.NoError(t, err)
+			assert.NotNil(t, m.Certs[0].X509, "for inspect and the like it is a certificate")
+		})
+	}
 }

@@ -137,11 +137,11 @@ func Faults() []Fault {
 			Go: "remote error: tls: certificate required",
 		},
 		{
-			Name: "tls1.0", Does: "TLS 1.0 is the only version", tls: onlyVersion(tls.VersionTLS10),
+			Name: "tls1.0", Does: "TLS 1.0 is the only version: accepted by podman and skopeo of Debian 12", tls: onlyVersion(tls.VersionTLS10),
 			Go: "tls: protocol version not supported",
 		},
 		{
-			Name: "tls1.1", Does: "TLS 1.1 is the only version", tls: onlyVersion(tls.VersionTLS11),
+			Name: "tls1.1", Does: "TLS 1.1 is the only version: accepted by podman and skopeo of Debian 12", tls: onlyVersion(tls.VersionTLS11),
 			Go: "tls: protocol version not supported",
 		},
 		{Name: "tls1.2", Does: "TLS 1.2 is the only version: accepted", tls: onlyVersion(tls.VersionTLS12)},
