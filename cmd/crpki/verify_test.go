@@ -134,7 +134,7 @@ func TestVerifyLinesAnswersAtOnce(t *testing.T) {
 	}
 	require.NoError(t, ask.Close())
 	assert.False(t, lines.Scan())
-	assert.Equal(t, exitBad, <-done)
+	assert.Equal(t, exitUsage, <-done)
 }
 
 // TestVerifyOpenSSLSuite runs OpenSSL's own cases through the program, flag by

@@ -122,7 +122,8 @@ func parseGnuTLS(c pki.Cert) (*certificate, error) {
 			return nil, errors.New("error parsing CRTs: ASN1 parser: Error in DER parsing.")
 		}
 	}
-	parsed := parseCertificate(c)
+	x, ok := (&decoder{rest: c.Raw, anyText: true}).x509()
+	parsed := certificateOf(c, x, ok)
 	parsed.view = view
 	for _, n := range parsed.sans {
 		if n.kind == gnDNS && len(n.value) == 0 {

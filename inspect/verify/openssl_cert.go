@@ -97,6 +97,10 @@ type certificate struct {
 
 func parseCertificate(c pki.Cert) *certificate {
 	x, ok := readX509(c.Raw)
+	return certificateOf(c, x, ok)
+}
+
+func certificateOf(c pki.Cert, x *x509Cert, ok bool) *certificate {
 	if !ok {
 		return &certificate{pki: c, x509Cert: &x509Cert{}, invalid: true, pathLen: -1}
 	}

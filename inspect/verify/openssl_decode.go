@@ -42,6 +42,8 @@ type decoder struct {
 	bad  bool
 	// open: the length is indefinite, and two zeros end it.
 	open bool
+	// anyText takes strings of names whatever they hold, as GnuTLS does.
+	anyText bool
 }
 
 // header is what ASN1_get_object gives.
@@ -155,9 +157,9 @@ func (d *decoder) inside(h header) *decoder {
 	case d.bad:
 		return &decoder{bad: true}
 	case h.open:
-		return &decoder{rest: d.rest, open: true}
+		return &decoder{rest: d.rest, open: true, anyText: d.anyText}
 	}
-	inner := &decoder{rest: d.rest[:h.contentLength:h.contentLength]}
+	inner := &decoder{rest: d.rest[:h.contentLength:h.contentLength], anyText: d.anyText}
 	d.rest = d.rest[h.contentLength:]
 	return inner
 }

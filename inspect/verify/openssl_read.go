@@ -61,9 +61,10 @@ type extension struct {
 }
 
 // readX509 is d2i_X509. What follows the certificate is no matter.
-func readX509(der []byte) (*x509Cert, bool) {
-	d := &decoder{rest: der}
-	c := &x509Cert{}
+func readX509(der []byte) (*x509Cert, bool) { return (&decoder{rest: der}).x509() }
+
+func (d *decoder) x509() (*x509Cert, bool) {
+	der, c := d.rest, &x509Cert{}
 	x := d.sequence()
 	tbsAt := x.rest
 	tbs := x.sequence()
@@ -295,7 +296,7 @@ func (d *decoder) nameEntry() (e nameEntry, canonical []byte) {
 		return e, nil
 	}
 	value, ok := canonicalValue(e.value)
-	d.check(ok)
+	d.check(ok || d.anyText)
 	canonical = appendElement(appendElement(nil, tagOID, content), byte(value.tag), value.value)
 	return e, appendElement(nil, 0x30, canonical)
 }
