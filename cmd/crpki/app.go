@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -60,6 +61,10 @@ type namedCommand struct {
 }
 
 const quick, working = true, false
+
+func isQuick(name string) bool {
+	return slices.ContainsFunc(commands(), func(c namedCommand) bool { return c.name == name && c.quick })
+}
 
 // newApp builds the tree of commands and flags. Everything that knows them
 // reads this tree: the parser of the command line (args.go), help, man pages,
@@ -145,10 +150,8 @@ func (e *env) execute(ctx context.Context, args []string) error {
 	if err := e.applyGlobals(c); err != nil {
 		return line.tellVariables(err)
 	}
-	for _, command := range commands() {
-		if command.name == line.path[0].Name && !command.quick {
-			e.settle()
-		}
+	if !isQuick(line.path[0].Name) {
+		e.settle()
 	}
 	return line.tellVariables(c.Command.Action(c))
 }

@@ -8,7 +8,7 @@ import (
 
 // inOrder runs jobs on all processors and hands on their results in the order
 // of the jobs. Only a few are in memory at a time, however many there are. The
-// first error of take ends it.
+// first error of take ends it. A quick command calls [env.settle] before.
 func inOrder[T any](ctx context.Context, jobs iter.Seq[func() T], take func(T) error) error {
 	return inOrderBy(ctx, runtime.GOMAXPROCS(0), jobs, take)
 }

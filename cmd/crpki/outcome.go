@@ -205,6 +205,7 @@ func (e *env) place(c *cli.Context, o *outcome, files []artifact, force bool) er
 
 // emit is emit.Write, and remembers that files were written.
 func (e *env) emit(files []pki.File, o emit.Options) (emit.Result, error) {
+	e.settle()
 	result, err := emit.Write(files, o)
 	if err == nil && !o.DryRun {
 		e.wrote = e.wrote || len(result.Written) > 0

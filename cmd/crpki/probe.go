@@ -215,8 +215,7 @@ func (e *env) saveChain(path string, certs []pki.Cert) error {
 		_, err := e.stdout.Write(pemOf(certs))
 		return err
 	}
-	e.settle()
-	_, err := emit.Write([]pki.File{{Path: path, Mode: pki.ModePublic, Data: pemOf(certs)}}, emit.Options{Force: true, Now: e.now})
+	_, err := e.emit([]pki.File{{Path: path, Mode: pki.ModePublic, Data: pemOf(certs)}}, emit.Options{Force: true, Now: e.now})
 	return placeHint(err)
 }
 

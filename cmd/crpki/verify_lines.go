@@ -71,7 +71,7 @@ func (e *env) verifyLines(ctx context.Context) error {
 		for n := 1; ; n++ {
 			line, err := readLine(in)
 			if n == 1 {
-				line = bytes.TrimPrefix(line, []byte("\ufeff"))
+				line = bytes.TrimPrefix(line, []byte(byteOrderMark))
 			}
 			long := errors.Is(err, errLongLine)
 			if len(line) > 0 || long {

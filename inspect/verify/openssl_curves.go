@@ -136,19 +136,24 @@ func (c *curve) verify(key curvePoint, digest, signature []byte) bool {
 	u1.Mod(u1, c.n)
 	u2 := w.Mul(w, r)
 	u2.Mod(u2, c.n)
-	base := curvePoint{c.gx, c.gy}
-	both := c.add(base, key)
-	var sum curvePoint
-	for i := c.n.BitLen() - 1; i >= 0; i-- {
-		sum = c.add(sum, sum)
-		switch u1.Bit(i) | u2.Bit(i)<<1 {
+	sum := sumOfMultiples(c.add, curvePoint{}, u1, curvePoint{c.gx, c.gy}, u2, key)
+	return sum.x != nil && new(big.Int).Mod(sum.x, c.n).Cmp(r) == 0
+}
+
+// sumOfMultiples is m × p + n × q, for numbers that are not secret: bit by bit of
+// both at once (Shamir's trick). none is the neutral point of add.
+func sumOfMultiples[P any](add func(P, P) P, none P, m *big.Int, p P, n *big.Int, q P) P {
+	both, sum := add(p, q), none
+	for i := max(m.BitLen(), n.BitLen()) - 1; i >= 0; i-- {
+		sum = add(sum, sum)
+		switch m.Bit(i) | n.Bit(i)<<1 {
 		case 1:
-			sum = c.add(sum, base)
+			sum = add(sum, p)
 		case 2:
-			sum = c.add(sum, key)
+			sum = add(sum, q)
 		case 3:
-			sum = c.add(sum, both)
+			sum = add(sum, both)
 		}
 	}
-	return sum.x != nil && new(big.Int).Mod(sum.x, c.n).Cmp(r) == 0
+	return sum
 }

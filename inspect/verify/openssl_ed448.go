@@ -104,21 +104,9 @@ func (c ed448) verify(key, message, signature []byte) bool {
 	k.Mod(k, c.order)
 	x, _ := new(big.Int).SetString(ed448Base[:112], 16)
 	y, _ := new(big.Int).SetString(ed448Base[112:], 16)
-	base := edPoint{x, y, big.NewInt(1)}
+	one := big.NewInt(1)
 	minus := edPoint{new(big.Int).Sub(c.p, a.x), a.y, a.z}
-	both := c.add(base, minus)
-	sum := edPoint{new(big.Int), big.NewInt(1), big.NewInt(1)}
-	for i := c.order.BitLen() - 1; i >= 0; i-- {
-		sum = c.add(sum, sum)
-		switch s.Bit(i) | k.Bit(i)<<1 {
-		case 1:
-			sum = c.add(sum, base)
-		case 2:
-			sum = c.add(sum, minus)
-		case 3:
-			sum = c.add(sum, both)
-		}
-	}
+	sum := sumOfMultiples(c.add, edPoint{new(big.Int), one, one}, s, edPoint{x, y, one}, k, minus)
 	same := func(a, b *big.Int) bool {
 		b = new(big.Int).Mul(b, sum.z)
 		return a.Cmp(b.Mod(b, c.p)) == 0

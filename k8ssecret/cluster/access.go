@@ -20,16 +20,8 @@ type access struct {
 	serverName string
 	insecure   bool
 
-	certFile, keyFile  string
-	certData, keyData  []byte
-	token, tokenFile   string
-	username, password string
-	as, asUID          string
-	asGroups           []string
-	asExtra            map[string][]string
-	authProvider       *string
-	exec               *execConfig
-	execExtension      any // what the cluster has for the plug-in
+	identity
+	execExtension any // what the cluster has for the plug-in
 
 	proxy              *url.URL
 	disableCompression bool

@@ -35,9 +35,14 @@ type clusterEntry struct {
 	extensions         map[string]any
 }
 
-// userEntry says who is asking.
+// userEntry is who is asking, as a file says it.
 type userEntry struct {
-	origin             string
+	origin string
+	identity
+}
+
+// identity says who is asking.
+type identity struct {
 	certFile, keyFile  string
 	certData, keyData  []byte
 	token, tokenFile   string
@@ -89,15 +94,14 @@ func (f *fault) cluster(o object, origin string) clusterEntry {
 
 func (f *fault) user(o object, origin string) userEntry {
 	f.extensions(o)
-	return userEntry{
-		origin:   origin,
+	return userEntry{origin, identity{
 		certFile: f.text(o, "client-certificate"), certData: f.data(o, "client-certificate-data"),
 		keyFile: f.text(o, "client-key"), keyData: f.data(o, "client-key-data"),
 		token: f.text(o, "token"), tokenFile: f.text(o, "tokenFile"),
 		username: f.text(o, "username"), password: f.text(o, "password"),
 		as: f.text(o, "as"), asUID: f.text(o, "as-uid"), asGroups: f.texts(o, "as-groups"), asExtra: f.extra(o),
 		authProvider: f.authProvider(o), exec: f.exec(o),
-	}
+	}}
 }
 
 // kind refuses what is no kubeconfig. Without kind or version it is one. The

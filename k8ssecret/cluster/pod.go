@@ -29,8 +29,8 @@ func (p pod) access() (access, error) {
 		return access{}, err
 	}
 	a := access{
-		host:  "https://" + net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
-		token: string(token), tokenFile: p.file("token"), namespace: p.namespace(),
+		host:      "https://" + net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
+		namespace: p.namespace(), identity: identity{token: string(token), tokenFile: p.file("token")},
 	}
 	// Without a CA that can be read, those of the system count.
 	if data, err := readFile(p.file("ca.crt")); err == nil && areCertificates(data) {
