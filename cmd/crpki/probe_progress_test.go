@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -17,6 +18,10 @@ import (
 // TestProbeProgress: a line on a terminal, which is gone in the end, and nothing
 // where nobody would see it.
 func TestProbeProgress(t *testing.T) {
+	synctest.Test(t, testProbeProgress) // whose clock stands still while this works
+}
+
+func testProbeProgress(t *testing.T) {
 	var stderr bytes.Buffer
 	e := testEnv()
 	e.stderr = &stderr

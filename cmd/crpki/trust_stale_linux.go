@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -110,8 +111,9 @@ type process struct {
 	trust.Process
 }
 
-// processes are the daemons of the running system: not those in containers, and
-// not the containerd that another of them has as its own.
+// processes are the daemons of the running system: not those in containers, not
+// the containerd that another of them has as its own, and not those that have
+// ended and that nobody has waited for yet.
 func processes() (all []process) {
 	boot, ok := bootTime()
 	root, err := os.Stat("/")
@@ -140,12 +142,17 @@ func processes() (all []process) {
 			continue
 		}
 		p := process{name: name, started: boot.Add(time.Duration(ticks) * (time.Second / 100))} // USER_HZ
-		if exe, err := os.Readlink(dir + "/exe"); err == nil {
+		exe, err := os.Readlink(dir + "/exe")
+		if err == nil {
 			p.Path, p.Replaced = strings.CutSuffix(exe, " (deleted)")
-			if f, err := os.Open(dir + "/exe"); err == nil {
+			var f *os.File
+			if f, err = os.Open(dir + "/exe"); err == nil {
 				p.Binary = trust.ReadBinary(f)
 				f.Close()
 			}
+		}
+		if errors.Is(err, fs.ErrNotExist) { // it has no memory any more, or it is gone
+			continue
 		}
 		all = append(all, p)
 	}
