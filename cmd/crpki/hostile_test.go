@@ -53,7 +53,7 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "crpki", args...)
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = patience // what it has written is read to its end, whoever has the processor meanwhile
 	return cmd
 }
 

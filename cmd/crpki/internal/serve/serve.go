@@ -52,7 +52,7 @@ type Server struct {
 const (
 	// A client that sends nothing any more holds its connection for so long.
 	idle = time.Minute
-	// grace is how long [Server.Close] waits for requests that are under way.
+	// grace is how long [Server.Close] waits for what is under way.
 	grace = time.Second
 )
 
@@ -75,12 +75,11 @@ func Start(o Options) (*Server, error) {
 	s.close = sync.OnceValue(s.shutDown)
 	s.listener = &listener{Listener: tcp, fault: o.Fault, once: o.Once, log: o.Log, ctx: s.ctx, drained: make(chan struct{})}
 	s.http = &http.Server{
-		Handler:           handler,
+		Handler:           s.endWith(handler),
 		TLSConfig:         tlsConfig(o),
 		ErrorLog:          log.New(plainer(o.Log), "", 0),
 		ReadHeaderTimeout: idle,
 		IdleTimeout:       idle,
-		BaseContext:       func(net.Listener) context.Context { return s.ctx },
 	}
 	if o.Fault.Name != "" { // faults are written for HTTP/1.1
 		s.http.Protocols = new(http.Protocols)
@@ -97,6 +96,17 @@ func Start(o Options) (*Server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// endWith ends what next does when the server ends. A handshake that is under
+// way goes on: the client may be saying why it refuses the certificate.
+func (s *Server) endWith(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 func tlsConfig(o Options) *tls.Config {
@@ -117,8 +127,8 @@ func (s *Server) Addr() *net.TCPAddr { return s.listener.Addr().(*net.TCPAddr) }
 // Drained is closed when, with Once, the only connection has ended.
 func (s *Server) Drained() <-chan struct{} { return s.listener.drained }
 
-// Close stops listening, gives requests that are under way a second to end,
-// and then ends all connections. It may be called more than once.
+// Close stops listening, gives handshakes and requests that are under way a
+// second to end, and then ends all connections. It may be called more than once.
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) shutDown() error {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -291,6 +292,22 @@ func TestRefusalIsTold(t *testing.T) {
 	_, _, err := get(t, client(t, id), "https://"+s.Addr().String()+"/v2/", 20*time.Second)
 	require.Error(t, err)
 	assert.Eventually(t, func() bool { return strings.Contains(said.String(), " handshake failed: the client says: ") }, 5*time.Second, 10*time.Millisecond)
+}
+
+// TestRefusalAtTheEnd: also a client that is in its handshake when the server is
+// told to end gets to say why it went away.
+func TestRefusalAtTheEnd(t *testing.T) {
+	var said logbook
+	s, _ := start(t, Options{Log: said.note})
+	ended := make(chan error, 1)
+	_, err := tls.Dial("tcp", s.Addr().String(), &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(tls.ConnectionState) error {
+		go func() { ended <- s.Close() }()
+		<-s.ctx.Done() // the server is about to end, and waits for our answer
+		return errors.New("not this one")
+	}})
+	require.ErrorContains(t, err, "not this one")
+	require.NoError(t, <-ended)
+	assert.Contains(t, said.String(), " handshake failed: the client says: bad certificate")
 }
 
 func TestOnce(t *testing.T) {
