@@ -279,6 +279,7 @@ func bothDo(t *testing.T, h handler, http2 bool, ourUser, theirUser string, time
 		}
 		var told []string
 		c.Timeout, c.UserAgent = timeout, "crpki/1"
+		c.WrapTransport = keeping
 		c.WarningHandler = warningFunc(func(text string) { told = append(told, text) })
 		client, err := restClient(c)
 		if !assert.NoError(t, err) {
@@ -311,6 +312,19 @@ func bothDo(t *testing.T, h handler, http2 bool, ourUser, theirUser string, time
 	assert.Equal(t, they.outs, we.outs)
 	assert.Equal(t, they.seen.list(), we.seen.list())
 	return we.seen.list()
+}
+
+// keeping reads the answer by which client-go sees that it needs another
+// certificate. It closes the connection then, with the end of that answer still
+// on its way, or not.
+func keeping(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := next.RoundTrip(r)
+		if err == nil && answer.StatusCode == http.StatusUnauthorized {
+			keep(answer)
+		}
+		return answer, err
+	})
 }
 
 type warningFunc func(string)
@@ -546,7 +560,9 @@ func TestPlugIns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ourPath, ourUser := script(t, c.version, c.more, c.lines...)
 			theirPath, theirUser := script(t, c.version, c.more, c.lines...)
-			bothDo(t, accept, true, ourUser, theirUser, ample, getCall(), createCall(), getCall())
+			// What is only asked for is asked for again when it met a connection that
+			// was just closed.
+			bothDo(t, accept, true, ourUser, theirUser, ample, getCall(), getCall(), createCall())
 			var told []string
 			for _, path := range []string{ourPath, theirPath} {
 				calls, err := os.ReadFile(filepath.Join(filepath.Dir(path), "calls"))
@@ -558,6 +574,34 @@ func TestPlugIns(t *testing.T) {
 			assert.Equal(t, told[0], told[1], "what they were told, and how often")
 		})
 	}
+}
+
+// TestRefusalIsReadToItsEnd: the connection over which a refusal comes is closed
+// for another certificate, but not before all of it is there.
+func TestRefusalIsReadToItsEnd(t *testing.T) {
+	const v1 = "client.authentication.k8s.io/v1"
+	var lines []string
+	for _, name := range []string{"jane", "june"} {
+		cert, key := pair(t, name)
+		status, err := json.Marshal(map[string]string{"clientCertificateData": cert, "clientKeyData": key})
+		require.NoError(t, err)
+		lines = append(lines, credential(v1, string(status)))
+	}
+	_, user := script(t, v1, "", lines...)
+	_, config := server(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		w.(http.Flusher).Flush()
+		select {
+		case <-r.Context().Done(): // the client has gone
+		case <-time.After(time.Second):
+			io.WriteString(w, statusText("Unauthorized", 401, "{}"))
+		}
+	}, true, user)
+	c, err := Open(Options{Kubeconfig: config, Timeout: ample})
+	require.NoError(t, err)
+	_, err = Get[Secret](t.Context(), c, Secrets, "infra", "a")
+	assert.Equal(t, Unauthorized, KindOf(err), err)
 }
 
 // TestPlugInsThatFail: the same words as client-go has.
