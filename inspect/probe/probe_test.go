@@ -355,7 +355,7 @@ func TestNotTLS(t *testing.T) {
 		{"garbage in TLS", listen(t, greet("\x16\x03\x03\x00\x04\x02\x00\x00\x00")), Refused, "refused: no TLS handshake: "},
 		{"nothing", listen(t, func(c net.Conn) { c.Read(make([]byte, 1024)) }), Unreachable, "unreachable: the connection was closed during the handshake"},
 		{"silence", listen(t, func(c net.Conn) { io.Copy(io.Discard, c) }), Unreachable, "unreachable: connected, but no TLS answer in time"},
-		{"a reset", listen(t, func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }), Unreachable, "unreachable: the connection was closed during the handshake"},
+		{"a reset", listen(t, func(c net.Conn) { hear(c); hangUp(c) }), Unreachable, "unreachable: the connection was closed during the handshake"},
 		{"nobody", "127.0.0.1:1", Unreachable, "unreachable: connection refused"},
 	}
 	for _, tt := range tests {
