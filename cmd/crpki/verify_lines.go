@@ -113,6 +113,9 @@ func (e *env) verifyLines(ctx context.Context) error {
 			return ctx.Err()
 		case answer, more := <-pending:
 			if !more {
+				if err := ctx.Err(); err != nil { // that is why no more lines are read
+					return err
+				}
 				select {
 				case err := <-readErr:
 					return usageErrorf("read standard input: %w", err)

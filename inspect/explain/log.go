@@ -106,6 +106,7 @@ func Log(ctx context.Context, r io.Reader) (Summary, error) {
 			select {
 			case pending <- j.out:
 			case <-ctx.Done():
+				readErr = context.Cause(ctx) // what was read is not the whole log
 				return
 			}
 			jobs <- j

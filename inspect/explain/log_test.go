@@ -94,10 +94,10 @@ func TestLogInBlocks(t *testing.T) {
 // A log of which no line ends, or that never ends, takes no more memory, and a
 // reader that fails is told.
 func TestLogWithoutEnd(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-	defer cancel()
 	for name, r := range map[string]io.Reader{"zeros": zeros{}, "lines": lines{}} {
 		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			defer cancel()
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)

@@ -64,7 +64,7 @@ func TestCancel(t *testing.T) {
 			}()
 			select {
 			case <-ended:
-			case <-time.After(20 * time.Second):
+			case <-time.After(2 * ample):
 				assert.Fail(t, "it waits on")
 			}
 		})

@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -87,7 +86,7 @@ func TestCiphersAgainstOpenSSL(t *testing.T) {
 				if isNew {
 					offer = []string{"-ciphersuites", own}
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), ample)
 				said, _ := exec.CommandContext(ctx, "openssl", append([]string{"s_client", "-connect", address, flag}, offer...)...).Output()
 				cancel()
 				if bytes.Contains(said, []byte("Cipher is "+own+"\n")) {
@@ -196,7 +195,7 @@ func TestHostileCiphers(t *testing.T) {
 			}()
 			target, err := ParseTarget(listener.Addr().String())
 			require.NoError(t, err)
-			o := Options{Ciphers: true, Timeouts: Timeouts{Total: 5 * time.Second}}.withDefaults()
+			o := Options{Ciphers: true}.withDefaults()
 			all := o.protocols(t.Context(), target, "reg.local")
 			require.Len(t, all, 4)
 			said := ""

@@ -1,13 +1,16 @@
 package probe
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"net"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,22 +39,24 @@ func sServerOf(t *testing.T, certFile, keyFile string, args ...string) string {
 	if err != nil {
 		t.Skip("openssl is not installed")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	cmd := exec.CommandContext(ctx, openssl, append([]string{"s_server", "-accept", "127.0.0.1:0", "-cert", certFile, "-key", keyFile, "-www"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	address := free.Addr().String()
-	free.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	cmd := exec.CommandContext(ctx, openssl, append([]string{"s_server", "-accept", address, "-cert", certFile, "-key", keyFile, "-www", "-quiet"}, args...)...)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { cancel(); cmd.Wait() })
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
+	for said := bufio.NewScanner(stdout); said.Scan(); {
+		if address, ok := strings.CutPrefix(said.Text(), "ACCEPT "); ok {
+			go io.Copy(io.Discard, stdout) //nolint:errcheck // until it ends
+			return address
 		}
-		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
-	return address
+	}
+	cancel()
+	cmd.Wait()
+	require.Fail(t, "openssl s_server does not listen", stderr.String())
+	return ""
 }
 
 // TestCiphersOfTLS13 reads a chain that Go refuses, whichever cipher hides it.

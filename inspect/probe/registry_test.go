@@ -138,7 +138,7 @@ func TestRegistry(t *testing.T) {
 			address := website(t, &leaf, tt.handler)
 			start := time.Now()
 			r := ask(t, address, o)
-			assert.Less(t, time.Since(start), 5*time.Second)
+			assert.Less(t, time.Since(start), ample, "it waits for more than there is")
 			assert.Equal(t, tt.status, r.Status)
 			assert.Truef(t, strings.HasPrefix(r.Verdict, tt.verdict), "%s", r.Verdict)
 			require.NotNil(t, r.Registry)

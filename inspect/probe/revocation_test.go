@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +24,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/crpki/crpki/fixtures/port"
 )
 
 // opensslCA is a CA in openssl's files: an index, by which `openssl ocsp`
@@ -101,7 +102,7 @@ func (ca *opensslCA) gencrl(args ...string) []byte {
 // responder starts `openssl ocsp` and gives its URL.
 func (ca *opensslCA) responder(port string) {
 	ca.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	cmd := exec.CommandContext(ctx, "openssl", "ocsp", "-port", port, "-index", ca.path("index"), "-CA", ca.path("ca.crt"),
 		"-rsigner", ca.path("ca.crt"), "-rkey", ca.path("ca.key"), "-ndays", "7")
 	stderr, err := cmd.StderrPipe()
@@ -118,16 +119,6 @@ func (ca *opensslCA) responder(port string) {
 	require.Fail(ca.t, "openssl ocsp does not answer")
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", ":0")
-	require.NoError(t, err)
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	return port
-}
-
 // ask probes a server with this certificate.
 func (ca *opensslCA) ask(leaf made, staple []byte) Result {
 	ca.t.Helper()
@@ -136,7 +127,7 @@ func (ca *opensslCA) ask(leaf made, staple []byte) Result {
 	target, err := ParseTarget(address)
 	require.NoError(ca.t, err)
 	return Probe(ca.t.Context(), target, Options{
-		Trusted: trust(ca.root), Now: time.Now(), AuthLevel: 2, TLSOnly: true, Revocation: true, Timeouts: Timeouts{Total: 10 * time.Second},
+		Trusted: trust(ca.root), Now: time.Now(), AuthLevel: 2, TLSOnly: true, Revocation: true,
 	})
 }
 
@@ -152,7 +143,8 @@ func TestRevocation(t *testing.T) {
 	var list []byte
 	lists := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(list) }))
 	t.Cleanup(lists.Close)
-	port := freePort(t)
+	// The certificates name it before it listens, on all addresses.
+	port := port.Free(t, "")
 	leaf := func() made {
 		return issue(t, &ca.root, func(c *x509.Certificate) {
 			now(c)

@@ -22,7 +22,7 @@ func open(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	c, err := Open(Options{Kubeconfig: kubeconfig(server.URL), Timeout: 5 * time.Second})
+	c, err := Open(Options{Kubeconfig: kubeconfig(server.URL), Timeout: ample})
 	require.NoError(t, err)
 	return c
 }

@@ -84,6 +84,14 @@ func portless(text string) string {
 	return regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "HOST")
 }
 
+const (
+	// ample is more than anything takes that does not wait for ever.
+	ample = time.Minute
+	// slow is how long who never answers is waited for. The request has to have
+	// arrived by then.
+	slow = 4 * time.Second
+)
+
 // handler answers the request with the number try.
 type handler func(w http.ResponseWriter, r *http.Request, try int)
 
@@ -271,6 +279,7 @@ func bothDo(t *testing.T, h handler, http2 bool, ourUser, theirUser string, time
 		}
 		var told []string
 		c.Timeout, c.UserAgent = timeout, "crpki/1"
+		c.WrapTransport = keeping
 		c.WarningHandler = warningFunc(func(text string) { told = append(told, text) })
 		client, err := restClient(c)
 		if !assert.NoError(t, err) {
@@ -303,6 +312,19 @@ func bothDo(t *testing.T, h handler, http2 bool, ourUser, theirUser string, time
 	assert.Equal(t, they.outs, we.outs)
 	assert.Equal(t, they.seen.list(), we.seen.list())
 	return we.seen.list()
+}
+
+// keeping reads the answer by which client-go sees that it needs another
+// certificate. It closes the connection then, with the end of that answer still
+// on its way, or not.
+func keeping(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer, err := next.RoundTrip(r)
+		if err == nil && answer.StatusCode == http.StatusUnauthorized {
+			keep(answer)
+		}
+		return answer, err
+	})
 }
 
 type warningFunc func(string)
@@ -441,21 +463,21 @@ func TestRequests(t *testing.T) {
 		{name: "a redirect to nowhere", answer: says(302, "text/html", "<html>")},
 		{name: "a connection that breaks", answer: then(1, hijack("", true), ok), http1: true},
 		{name: "a connection that ends", answer: then(1, hijack("", false), ok), http1: true},
-		{name: "connections that break for ever", answer: hijack("", true), http1: true, timeout: 2500 * time.Millisecond, calls: []call{getCall()}},
+		{name: "connections that break for ever", answer: hijack("", true), http1: true, timeout: ample, calls: []call{getCall()}},
 		{name: "a body that is cut", answer: hijack("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\": ", false), http1: true},
 		{name: "a refusal that is cut", answer: hijack("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\": ", false), http1: true},
 		{name: "no HTTP", answer: hijack("SSH-2.0-OpenSSH\r\n", false), http1: true},
-		{name: "too slow", answer: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }, timeout: time.Second},
+		{name: "too slow", answer: func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }, timeout: slow},
 		{name: "too slow in the middle", answer: func(w http.ResponseWriter, r *http.Request, _ int) {
 			io.WriteString(w, "{")
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, timeout: time.Second},
+		}, timeout: slow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			if c.timeout == 0 {
-				c.timeout = 10 * time.Second
+				c.timeout = ample
 			}
 			if c.calls == nil {
 				c.calls = []call{getCall(), createCall(), applyCall(), mergeCall()}
@@ -538,7 +560,9 @@ func TestPlugIns(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			ourPath, ourUser := script(t, c.version, c.more, c.lines...)
 			theirPath, theirUser := script(t, c.version, c.more, c.lines...)
-			bothDo(t, accept, true, ourUser, theirUser, 10*time.Second, getCall(), createCall(), getCall())
+			// What is only asked for is asked for again when it met a connection that
+			// was just closed.
+			bothDo(t, accept, true, ourUser, theirUser, ample, getCall(), getCall(), createCall())
 			var told []string
 			for _, path := range []string{ourPath, theirPath} {
 				calls, err := os.ReadFile(filepath.Join(filepath.Dir(path), "calls"))
@@ -552,17 +576,45 @@ func TestPlugIns(t *testing.T) {
 	}
 }
 
+// TestRefusalIsReadToItsEnd: the connection over which a refusal comes is closed
+// for another certificate, but not before all of it is there.
+func TestRefusalIsReadToItsEnd(t *testing.T) {
+	const v1 = "client.authentication.k8s.io/v1"
+	var lines []string
+	for _, name := range []string{"jane", "june"} {
+		cert, key := pair(t, name)
+		status, err := json.Marshal(map[string]string{"clientCertificateData": cert, "clientKeyData": key})
+		require.NoError(t, err)
+		lines = append(lines, credential(v1, string(status)))
+	}
+	_, user := script(t, v1, "", lines...)
+	_, config := server(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		w.(http.Flusher).Flush()
+		select {
+		case <-r.Context().Done(): // the client has gone
+		case <-time.After(time.Second):
+			io.WriteString(w, statusText("Unauthorized", 401, "{}"))
+		}
+	}, true, user)
+	c, err := Open(Options{Kubeconfig: config, Timeout: ample})
+	require.NoError(t, err)
+	_, err = Get[Secret](t.Context(), c, Secrets, "infra", "a")
+	assert.Equal(t, Unauthorized, KindOf(err), err)
+}
+
 // TestPlugInsThatFail: the same words as client-go has.
 func TestPlugInsThatFail(t *testing.T) {
 	for _, more := range []string{
 		`"command": "false"`, `"command": "no-such-plug-in"`, `"command": "no-such-plug-in", "installHint": "get \u001bit\n"`, `"command": "/"`, `"command": "./no-such"`,
 	} {
 		user := `{"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", ` + more + `}}`
-		seen := bothDo(t, says(200, "application/json", secretText), true, user, user, time.Second, getCall(), createCall())
+		seen := bothDo(t, says(200, "application/json", secretText), true, user, user, ample, getCall(), createCall())
 		assert.Empty(t, seen, "who has no credentials asks nothing")
 	}
 	user := `{"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Always", "command": "true"}}`
-	bothDo(t, says(200, "application/json", secretText), true, user, user, time.Second, getCall())
+	bothDo(t, says(200, "application/json", secretText), true, user, user, ample, getCall())
 }
 
 // TestPlugInsNotNeeded: who has other credentials needs none of a plug-in.
@@ -574,7 +626,7 @@ func TestPlugInsNotNeeded(t *testing.T) {
 		other["exec"] = map[string]string{"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", "command": "false"}
 		user, err := json.Marshal(other)
 		require.NoError(t, err)
-		seen := bothDo(t, says(200, "application/json", secretText), true, string(user), string(user), 10*time.Second, getCall())
+		seen := bothDo(t, says(200, "application/json", secretText), true, string(user), string(user), ample, getCall())
 		assert.Len(t, seen, 1)
 	}
 }
@@ -650,19 +702,30 @@ func proxyOf(t *testing.T, rt http.RoundTripper, server string) string {
 	return proxy.String()
 }
 
-// TestPatience: where client-go waits longer than anybody has allowed, or asks
-// a broken connection's server beyond that time, we say what we know.
+// TestPatience: where client-go waits longer than anybody has allowed, we say
+// what we know.
 func TestPatience(t *testing.T) {
 	seen, config := server(t, says(429, "application/json", statusText("TooManyRequests", 429, "{}"), "Retry-After", "3600"), true, tokenUser)
-	c, err := Open(Options{Kubeconfig: config, Timeout: 10 * time.Second})
+	c, err := Open(Options{Kubeconfig: config, Timeout: ample})
 	require.NoError(t, err)
 	start := time.Now()
 	_, err = Get[Secret](t.Context(), c, Secrets, "infra", "a")
 	assert.Equal(t, Throttled, KindOf(err), err)
 	_, err = c.Apply(t.Context(), Secrets, "infra", "a", []byte("{}"), ApplyOptions{})
 	assert.Equal(t, Throttled, KindOf(err), err)
-	assert.Less(t, time.Since(start), 5*time.Second)
+	assert.Less(t, time.Since(start), ample)
 	assert.Len(t, seen.list(), 2)
+}
+
+// TestPatienceWithBrokenConnections: a server whose connections break is asked
+// again while there is time. A second is between two times.
+func TestPatienceWithBrokenConnections(t *testing.T) {
+	seen, config := server(t, hijack("", true), false, tokenUser)
+	c, err := Open(Options{Kubeconfig: config, Timeout: 2500 * time.Millisecond})
+	require.NoError(t, err)
+	_, err = Get[Secret](t.Context(), c, Secrets, "infra", "a")
+	assert.Equal(t, Unreachable, KindOf(err), err)
+	assert.LessOrEqual(t, len(seen.list()), 3, "it goes on when time is up")
 }
 
 // TestWaitEnds: who is told to stop does not wait for the API server.
@@ -670,15 +733,15 @@ func TestWaitEnds(t *testing.T) {
 	told := errors.New("a signal")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	_, config := server(t, func(w http.ResponseWriter, r *http.Request, try int) {
-		says(429, "application/json", statusText("TooManyRequests", 429, "{}"), "Retry-After", "20")(w, r, try)
+		says(429, "application/json", statusText("TooManyRequests", 429, "{}"), "Retry-After", "3600")(w, r, try)
 		time.AfterFunc(50*time.Millisecond, func() { cancel(told) })
 	}, true, tokenUser)
-	c, err := Open(Options{Kubeconfig: config})
+	c, err := Open(Options{Kubeconfig: config, Timeout: 2 * time.Hour})
 	require.NoError(t, err)
 	start := time.Now()
 	_, err = Get[Secret](ctx, c, Secrets, "infra", "a")
 	assert.ErrorIs(t, err, told)
-	assert.Less(t, time.Since(start), 5*time.Second)
+	assert.Less(t, time.Since(start), ample)
 }
 
 // TestLongAnswers: who answers without end is not read without end.

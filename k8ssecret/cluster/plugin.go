@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -76,11 +78,25 @@ func (p *plugin) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		answer, err := next.RoundTrip(r)
 		if err == nil && answer.StatusCode == http.StatusUnauthorized {
+			keep(answer)
 			p.replace(used) // what fails now fails again at the next request, which tells
 		}
 		return answer, err
 	})
 }
+
+// keep reads an answer before its connection is closed for another certificate:
+// the end of it may still be on its way.
+func keep(answer *http.Response) {
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxObject))
+	answer.Body.Close()
+	answer.Body = io.NopCloser(io.MultiReader(bytes.NewReader(data), ended{cmp.Or(err, io.EOF)}))
+}
+
+// ended is where a body ends, or breaks.
+type ended struct{ err error }
+
+func (e ended) Read([]byte) (int, error) { return 0, e.err }
 
 type roundTripper func(*http.Request) (*http.Response, error)
 

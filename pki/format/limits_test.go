@@ -19,7 +19,8 @@ import (
 )
 
 // within runs f, which must not take longer than limit. The limits are far
-// above what the work takes, and far below what hostile input asks for.
+// above what the work takes, even on a machine that does much else, and far below
+// what hostile input asks for.
 func within(t *testing.T, limit time.Duration, f func()) {
 	t.Helper()
 	start := time.Now()
@@ -60,7 +61,7 @@ func TestHostileRoundsAreRefusedBeforeTheyAreRun(t *testing.T) {
 	w := newWorld(t)
 	for _, rounds := range []string{"10000001", "2147483648", "9223372036854775807", "99999999999999999999999999"} {
 		t.Run("PKCS#8, "+rounds, func(t *testing.T) {
-			within(t, time.Second, func() {
+			within(t, 20*time.Second, func() {
 				m, err := Decode("x", []byte(pemBlock("ENCRYPTED PRIVATE KEY", encryptedKeyDER(rounds))), password("x"))
 				require.NoError(t, err)
 				require.Len(t, m.Keys, 1)
@@ -81,7 +82,7 @@ func TestHostileRoundsAreRefusedBeforeTheyAreRun(t *testing.T) {
 			small, err := e.WithIterations(2).Encode(w.leafKey, w.leaf, nil, "secret")
 			require.NoError(t, err)
 			hostile := setRounds(t, small, 2, 1<<31-1)
-			within(t, time.Second, func() {
+			within(t, 20*time.Second, func() {
 				_, err := Decode("x.p12", hostile, password("secret"))
 				assert.ErrorContains(t, err, "asks for 2147483647 rounds of password hashing")
 				assert.NotErrorIs(t, err, ErrPasswordWrong)

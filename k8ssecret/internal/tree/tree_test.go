@@ -248,7 +248,7 @@ func TestReadTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			Read(&Source{Text: text})
-			assert.Less(t, time.Since(start), 5*time.Second)
+			assert.Less(t, time.Since(start), 30*time.Second)
 		})
 	}
 }
