@@ -324,7 +324,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 			line("", "error %d at %d depth lookup: %s (%s)", p.Code, p.Depth, p.Reason, p.Subject)
 		}
 	}
-	if r.OpenSSL != nil {
+	if r.OpenSSL != nil || r.Go != nil && r.Go.Others != nil {
 		line("Trust", "%s", r.Trust)
 	}
 	if r.Address != "" {

@@ -32,9 +32,10 @@ type handshake struct {
 	tickets  *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
-	// foreign: the certificates are those that openssl s_client gets, which can do
-	// more than any of Go's clients.
-	foreign bool
+	// foreign: the certificates are of no handshake of crypto/tls, but those that
+	// openssl s_client gets, which can do more than any of Go's clients. sha1: with
+	// SHA-1, the server would take what Go offers.
+	foreign, sha1 bool
 	// version is the one that is offered alone; 0: those of a Go client.
 	version uint16
 	// as is what is offered in place of what Go offers by itself.
@@ -59,17 +60,19 @@ func (o Options) shake(ctx context.Context, t Target, serverName string) *handsh
 	if first.err == nil || len(first.certs) > 0 || !isOutdated(first.err) {
 		return first
 	}
+	first.close() // some servers serve one after the other
 	second := o.shakeOnce(ctx, t, serverName, anyVersion)
 	if len(second.certs) == 0 {
 		second.close()
-		first.close() // some servers serve one after the other
 		if answer := o.askAsOpenSSL(ctx, t, serverName); len(answer.certs) > 0 {
 			first.foreign, first.hello = true, answer
 			first.certs = certsOf(t.Address(), answer.certs)
+		} else if answer, err := o.askSHA1(ctx, t, serverName, slices.Concat(suitesGo(), suitesGone)); err == nil {
+			first.foreign, first.sha1, first.hello = true, true, answer.hello
+			first.certs = certsOf(t.Address(), answer.hello.certs)
 		}
 		return first
 	}
-	first.close()
 	second.err = first.err
 	return second
 }

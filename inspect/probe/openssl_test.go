@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"net"
@@ -19,14 +18,20 @@ import (
 // test ends.
 func sServer(t *testing.T, leaf made, args ...string) string {
 	t.Helper()
-	dir := t.TempDir()
+	certFile, keyFile := filesOf(t, leaf)
+	return sServerOf(t, certFile, keyFile, args...)
+}
+
+// filesOf writes a certificate and its key.
+func filesOf(t *testing.T, leaf made) (certFile, keyFile string) {
+	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(leaf.key)
 	require.NoError(t, err)
 	files := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.der})
 	files = append(files, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	path := filepath.Join(dir, "both.pem")
+	path := filepath.Join(t.TempDir(), "both.pem")
 	require.NoError(t, os.WriteFile(path, files, 0o600))
-	return sServerOf(t, path, path, args...)
+	return path, path
 }
 
 // sServerOf is sServer for files.
@@ -40,10 +45,14 @@ func sServerOf(t *testing.T, certFile, keyFile string, args ...string) string {
 	require.NoError(t, err)
 	address := free.Addr().String()
 	free.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	cmd := exec.CommandContext(ctx, openssl, append([]string{"s_server", "-accept", address, "-cert", certFile, "-key", keyFile, "-www", "-quiet"}, args...)...)
+	return started(t, exec.Command(openssl, append([]string{"s_server", "-accept", address, "-cert", certFile, "-key", keyFile, "-www", "-quiet"}, args...)...), address)
+}
+
+// started starts a server, until the test ends, and waits for it to listen.
+func started(t *testing.T, cmd *exec.Cmd, address string) string {
+	t.Helper()
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { cancel(); cmd.Wait() })
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	require.Eventually(t, func() bool {
 		c, err := net.Dial("tcp", address)
 		if err == nil {

@@ -147,7 +147,7 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 	}
 	if offers := h.otherOffers(); len(offers) > 0 && r.Go != nil && !o.sent {
 		h.close()
-		r.askOthers(ctx, t, offers, o)
+		r.askOthers(ctx, t, h, offers, o)
 	}
 	r.conclude(h, o)
 	r.revoked()
@@ -180,7 +180,7 @@ func (r *Result) judge(h *handshake, o Options) {
 		r.goErr = h.err
 	}
 	r.Go = goVerdict(r.goErr)
-	if openSSLReads(h.certs) {
+	if openSSLReads(h.certs) && !h.sha1 { // OpenSSL 3 takes no SHA-1 either
 		r.OpenSSL = openSSLVerdict(o.verifier.SClient(verify.OpenSSL{
 			Presented: h.certs, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
 		}, chains))

@@ -246,7 +246,7 @@ func (r *Result) refused(h *handshake, o Options) {
 		r.wantsClient(h, o)
 		return
 	case r.goErr != nil && r.goErr == h.err: // not the chain, the handshake
-		r.Verdict = "refused by " + r.whoRefuses() + ": " + reason
+		r.Verdict = "refused by " + r.whoRefuses(h) + ": " + reason
 	case r.Go.OK:
 		r.Verdict = "refused by OpenSSL clients, accepted by Go's: " + r.OpenSSL.Reason
 		r.Cause, r.Fix = "OpenSSL asks for more here than Go does", "crpki probe "+r.again()+" --save-chain served.pem && crpki lint served.pem"
@@ -262,7 +262,7 @@ func (r *Result) refused(h *handshake, o Options) {
 // clientRefused is true when the server ended it for want of a client
 // certificate, or because of the one that it got.
 func (r *Result) clientRefused(h *handshake) bool {
-	if h.asked == nil || r.goErr == nil || r.goErr != h.err && r.goErr != r.clientErr {
+	if h.asked == nil || h.permissive || r.goErr == nil || r.goErr != h.err && r.goErr != r.clientErr {
 		return false
 	}
 	text := r.goErr.Error()
@@ -306,6 +306,9 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	switch {
 	case err == nil:
 		return "", "", ""
+	case h.sha1, err == h.err && signsUnasked(err):
+		return "no signature that they take, but with SHA-1",
+			"the server signs the exchange of keys, which clients built for Go before 1.25 take with SHA-1: " + printable(err), fixSignatures
 	case h.foreign && leaf.X509 != nil && leaf.X509.PublicKey == nil:
 		return "the server's key is of a kind that they do not know", "Go's clients know RSA, ECDSA and Ed25519: " + printable(err), "crpki gen --" + r.nameFlag() + " " + r.Host + " --ca CA_FILE"
 	case h.foreign:
