@@ -34,7 +34,7 @@ func TestCancel(t *testing.T) {
 		{"the handshake", "https://", silent, nil},
 		{"plain HTTP", "http://", silent, nil},
 		{"a proxy's answer", "https://", silent, func(o *Options, address string) {
-			o.Proxy = func(string) (*url.URL, error) { return &url.URL{Scheme: "http", Host: address}, nil }
+			o.Proxy = func(*url.URL) (*url.URL, error) { return &url.URL{Scheme: "http", Host: address}, nil }
 		}},
 		{"the answer to GET /v2/", "https://", secured(tls.NoClientCert), nil},
 		{"the refusal of a client certificate", "https://", secured(tls.RequestClientCert), func(o *Options, _ string) { o.TLSOnly = true }},

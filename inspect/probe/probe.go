@@ -62,8 +62,9 @@ type Options struct {
 	WarnDays, FailDays int
 	// Resolve gives addresses for hosts, or for host:port.
 	Resolve map[string]string
-	// Proxy gives the proxy for host:port, nil for none.
-	Proxy func(address string) (*url.URL, error)
+	// Proxy gives the proxy for a URL with https or http and host:port, nil for
+	// none.
+	Proxy func(*url.URL) (*url.URL, error)
 	// Dialer makes all connections and looks names up; nil: one without settings.
 	Dialer *net.Dialer
 	// Retries is how often to try again when no connection comes about.

@@ -196,7 +196,7 @@ func TestElsewhere(t *testing.T) {
 		o := Options{}.elsewhere("10.96.0.50:443").withDefaults()
 		_, _, err := o.dial(t.Context(), Target{Host: host, Port: "1"})
 		assert.ErrorIs(t, err, errLocal, host)
-		o.Proxy = func(string) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
+		o.Proxy = func(*url.URL) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
 		_, _, err = o.dial(t.Context(), Target{Host: host, Port: "1"})
 		assert.ErrorIs(t, err, errLocal, "%s through a proxy", host)
 	}
