@@ -35,7 +35,8 @@ type offer struct {
 var (
 	// suitesGCM and suitesCBC are those of docker/go-connections up to 0.5, which
 	// the clients took that are not named containerd; from 0.6 on it has no CBC,
-	// from 0.8 on ChaCha20 (tlsconfig.DefaultServerAcceptedCiphers).
+	// from 0.8 on ChaCha20 (tlsconfig.DefaultServerAcceptedCiphers). Docker 29 took
+	// 0.6, and pulls by containerd's code, without it.
 	suitesGCM = []uint16{
 		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -63,6 +64,7 @@ func suitesGo() []uint16 { return slices.Concat(suitesGCM, suitesCBC, suitesChaC
 // own, of which h tells: nil where all clients see the same.
 func (h *handshake) otherOffers() []offer {
 	set := slices.Concat(suitesGCM, suitesCBC)
+	docker29 := offer{clients: "docker 29 for a login, or with a graph driver", least: tls.VersionTLS12, suites: suitesGCM, few: true}
 	switch {
 	case h.permissive, h.sha1, signsUnasked(h.err): // it takes nothing of Go's own
 		all := []offer{
@@ -79,9 +81,9 @@ func (h *handshake) otherOffers() []offer {
 	case h.err != nil || h.hello.version != tls.VersionTLS12 || slices.Contains(suitesGCM, h.hello.cipher):
 		return nil
 	case slices.Contains(suitesChaCha, h.hello.cipher): // its choice, or all that it has
-		return []offer{{clients: "docker up to release 28, podman, skopeo, buildah and CRI-O", least: tls.VersionTLS12, suites: set}}
+		return []offer{docker29, {clients: "docker up to release 28, podman, skopeo, buildah and CRI-O", least: tls.VersionTLS12, suites: set}}
 	}
-	return []offer{{clients: "docker from release 29 on", least: tls.VersionTLS12, suites: slices.Concat(suitesGCM, suitesChaCha), few: true}}
+	return []offer{docker29}
 }
 
 // askOthers shakes hands as other clients do, and keeps what they say where it is

@@ -41,8 +41,11 @@ func TestOtherClients(t *testing.T) {
 		{"TLS 1.1", ec, tls.VersionTLS11, nil, Refused, "refused by most Go clients: nothing newer than TLS 1.1", []OtherClients{{"podman, skopeo and buildah of Debian 12", true, ""}}},
 		{"an exchange of keys by RSA", classic, tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, Refused, "refused by most Go clients: no cipher that they offer", []OtherClients{{"containerd built with Go before 1.22, as in Debian 12", true, ""}}},
 		{"what nobody offers", classic, tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}, Refused, "refused by Go clients: no cipher that they offer", nil},
-		{"ChaCha20 alone", ec, tls.VersionTLS12, []uint16{chacha}, Refused, "refused by docker up to release 28, podman, skopeo, buildah and CRI-O, accepted by Go's other clients: no cipher", []OtherClients{{"docker up to release 28, podman, skopeo, buildah and CRI-O", false, "remote error: tls: handshake failure"}}},
-		{"CBC alone", ec, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}, Warning, "trusted, but not by docker from release 29 on: no cipher", []OtherClients{{"docker from release 29 on", false, "remote error: tls: handshake failure"}}},
+		{"ChaCha20 alone", ec, tls.VersionTLS12, []uint16{chacha}, Refused, "refused by docker up to release 28, podman, skopeo, buildah and CRI-O, accepted by Go's other clients: no cipher", []OtherClients{
+			{"docker 29 for a login, or with a graph driver", false, "remote error: tls: handshake failure"},
+			{"docker up to release 28, podman, skopeo, buildah and CRI-O", false, "remote error: tls: handshake failure"},
+		}},
+		{"CBC alone", ec, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}, Warning, "trusted, but not by docker 29 for a login, or with a graph driver: no cipher", []OtherClients{{"docker 29 for a login, or with a graph driver", false, "remote error: tls: handshake failure"}}},
 		{"AES-GCM too", ec, tls.VersionTLS12, []uint16{chacha, gcm}, Trusted, "trusted", nil},
 		{"TLS 1.3", ec, tls.VersionTLS13, nil, Trusted, "trusted", nil},
 	}
