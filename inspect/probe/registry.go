@@ -109,7 +109,7 @@ func (g *Registry) read(a answer) {
 	switch {
 	case g.Error != "" || g.OK:
 	case a.status == http.StatusUnauthorized:
-		g.Error = "GET /v2/ is answered with 401 Unauthorized, and asks for a login that is neither Basic nor Bearer: no registry, or a proxy in front of it"
+		g.Error = "GET /v2/ is answered with 401 Unauthorized, and asks for no login by Basic or Bearer: no registry, or a proxy in front of it"
 	default:
 		g.Error = fmt.Sprintf("GET /v2/ is answered with %d %s: no registry, or a proxy in front of it", a.status, http.StatusText(a.status))
 	}

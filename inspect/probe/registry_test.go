@@ -233,7 +233,13 @@ func TestParseChallenge(t *testing.T) {
 	}{
 		{`Bearer realm="https://a/token",service="s",scope="x:y:pull,push"`, &Challenge{"Bearer", "https://a/token", "s", "x:y:pull,push"}},
 		{`basic realm=plain`, &Challenge{Scheme: "basic", Realm: "plain"}},
-		{`Bearer  Realm = "a\"b" , service="s"`, &Challenge{Scheme: "Bearer", Realm: `a"b`, Service: "s"}},
+		{`Bearer  Realm="a\"b" , service="s"`, &Challenge{Scheme: "Bearer", Realm: `a"b`, Service: "s"}},
+		// What skopeo and ctr make of it: they go to "https".
+		{`Bearer realm=https://a/token,service="s"`, &Challenge{Scheme: "Bearer", Realm: "https"}},
+		{`Bearer realm="https://a/token" service="s"`, &Challenge{Scheme: "Bearer", Realm: "https://a/token"}},
+		{`Bearer realm = "https://a/token"`, &Challenge{Scheme: "Bearer"}},
+		{`Basic realm="a", Bearer realm="https://a/token"`, &Challenge{Scheme: "Basic", Realm: "a"}},
+		{`Bearer , realm="https://a/token"`, &Challenge{Scheme: "Bearer"}},
 		{`Bearer realm="unclosed`, &Challenge{Scheme: "Bearer"}},
 		{`Negotiate`, &Challenge{Scheme: "Negotiate"}},
 		{``, nil},
