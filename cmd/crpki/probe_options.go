@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -73,6 +74,8 @@ func (e *env) probeServerName(c *cli.Context) (string, error) {
 	n, remarks, err := pki.ParseName(name)
 	if err == nil && n.Kind != pki.DNS && n.Kind != pki.IP {
 		err = fmt.Errorf("%q is neither a DNS name nor an address", name)
+	} else if err == nil && strings.Contains(n.Value, "*") {
+		err = errors.New("a wildcard: name one host")
 	}
 	if err != nil {
 		return "", usageErrorf("--servername: %w", err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,6 +77,10 @@ func TestUnreachable(t *testing.T) {
 	r := Result{Host: "sent.example", Port: "443"}
 	r.unreachable(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "dialled.example", IsNotFound: true}})
 	assert.Equal(t, "getent hosts dialled.example", r.Fix)
+
+	r = Result{Host: "fe80::1", Port: "443"}
+	r.unreachable(&net.OpError{Op: "dial", Err: syscall.EINVAL})
+	assert.Equal(t, "a link-local address goes with an interface that there is: fe80::1%eth0", r.Cause)
 
 	target, err := ParseTarget("sent.example")
 	require.NoError(t, err)

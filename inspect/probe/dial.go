@@ -76,15 +76,20 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 
 // connectAddress is where to connect for a target.
 func (o Options) connectAddress(t Target) string {
+	address, host, port := t.Address(), t.Host, t.Port
 	if t.Connect != "" {
-		return t.Connect
-	}
-	for _, key := range []string{t.Address(), t.Host} {
-		if to, ok := o.Resolve[key]; ok {
-			return net.JoinHostPort(to, t.Port)
+		address = t.Connect
+		var err error
+		if host, port, err = net.SplitHostPort(address); err != nil {
+			return address
 		}
 	}
-	return t.Address()
+	for _, key := range []string{address, host} {
+		if to, ok := o.Resolve[key]; ok {
+			return net.JoinHostPort(to, port)
+		}
+	}
+	return address
 }
 
 // dialer is what connects: all connections of this package are made by it.

@@ -206,7 +206,9 @@ func TestConnectAddress(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, o.connectAddress(target), text)
 	}
-	assert.Equal(t, "a:1", o.connectAddress(Target{Host: "reg.local", Port: "443", Connect: "a:1"}))
+	for connect, want := range map[string]string{"a:1": "a:1", "reg.local:1": "10.0.0.1:1", "reg.local:5000": "10.0.0.2:5000", "[::1]:1": "[::1]:1", "a": "a"} {
+		assert.Equal(t, want, o.connectAddress(Target{Host: "reg.local", Port: "443", Connect: connect}), connect)
+	}
 }
 
 func TestProtocols(t *testing.T) {

@@ -124,6 +124,10 @@ func (r *Result) unreachable(err error) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		r.Verdict = "unreachable: connection refused"
 		r.Cause = "nothing listens on port " + refusedPort(err, r.Port)
+	case errors.Is(err, syscall.EINVAL) && r.isLinkLocal():
+		r.Verdict = "unreachable: not an address of a link of this machine"
+		r.Cause = "a link-local address goes with an interface that there is: " + r.Host + "%eth0"
+		r.Fix = "ip -brief link"
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
 	case errors.Is(err, errLocal):
@@ -138,6 +142,11 @@ func (r *Result) unreachable(err error) {
 	if r.Cause == "" {
 		r.Cause = printable(err)
 	}
+}
+
+func (r *Result) isLinkLocal() bool {
+	addr, err := netip.ParseAddr(r.Host)
+	return err == nil && addr.IsLinkLocalUnicast()
 }
 
 // refusedPort is the one that was dialled, which need not be the target's.
