@@ -27,6 +27,8 @@ type offer struct {
 	older bool
 	// few: one of several releases; the others take the server.
 	few bool
+	// groups are those of the key exchange; nil: Go's own.
+	groups []tls.CurveID
 	// sha1: built for Go before 1.25, which takes signatures with SHA-1.
 	sha1 bool
 }
@@ -78,6 +80,11 @@ func (h *handshake) otherOffers() []offer {
 		return append(all, // go.mod of containerd 2.2 is for Go 1.24, of 2.3 for 1.26
 			offer{clients: "docker up to release 28", least: tls.VersionTLS12, suites: set, sha1: true},
 			offer{clients: "containerd up to 2.2", least: tls.VersionTLS12, suites: suitesGo(), sha1: true})
+	case h.small:
+		return []offer{
+			{clients: "podman, skopeo, buildah, containerd and docker of Debian 12", groups: groupsSmall, older: true},
+			{clients: "docker up to release 28, containerd up to 2.0", groups: groupsSmall},
+		}
 	case h.err != nil || h.hello.version != tls.VersionTLS12 || slices.Contains(suitesGCM, h.hello.cipher):
 		return nil
 	case slices.Contains(suitesChaCha, h.hello.cipher): // its choice, or all that it has
@@ -129,6 +136,8 @@ func (r *Result) whoRefuses(h *handshake) string {
 	switch {
 	case (h.sha1 || signsUnasked(h.err)) && (others || r.Go.Others == nil):
 		return "Go clients of Go 1.25 and later"
+	case h.small && others:
+		return "Go clients of Go 1.24 and later"
 	case others:
 		return "most Go clients"
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -172,4 +173,47 @@ func gnuTLSServer(t *testing.T, leaf made, priority string, args ...string) stri
 	free.Close()
 	args = append([]string{"--http", "--port", port, "--x509certfile", certFile, "--x509keyfile", keyFile, "--priority", priority}, args...)
 	return started(t, exec.Command(program, args...), "127.0.0.1:"+port)
+}
+
+// TestLargeHello: servers that take a first message of one packet alone fail
+// with the Go of today, and not with older releases.
+func TestLargeHello(t *testing.T) {
+	root := issue(t, nil, authority("root"))
+	server := serveTLS(t, nil, issue(t, &root, nil))
+	narrow := func(refuse func(hellos int32) bool) string {
+		var hellos atomic.Int32
+		return listen(t, func(client net.Conn) {
+			sent := make([]byte, 1460)
+			n, _ := client.Read(sent)
+			if n > 5 && int(sent[3])<<8+int(sent[4])+5 > len(sent) && refuse(hellos.Add(1)) {
+				return
+			}
+			to, err := net.Dial("tcp", server)
+			if err != nil {
+				return
+			}
+			defer to.Close()
+			to.Write(sent[:n])
+			go io.Copy(client, to) //nolint:errcheck // until one is closed
+			io.Copy(to, client)
+		})
+	}
+	always := func(int32) bool { return true }
+	r := look(t, narrow(always), Options{Trusted: trust(root)})
+	assert.Equal(t, "refused by Go clients of Go 1.24 and later: the server goes without a word at their first message", r.Verdict)
+	assert.Equal(t, []OtherClients{
+		{"podman, skopeo, buildah, containerd and docker of Debian 12", true, ""}, {"docker up to release 28, containerd up to 2.0", true, ""},
+	}, r.Go.Others)
+	assert.NotEmpty(t, r.Go.Error)
+	require.NotNil(t, r.OpenSSL)
+	assert.True(t, r.OpenSSL.OK)
+	require.Len(t, r.Certs(), 1)
+
+	r = look(t, narrow(always), Options{})
+	assert.Contains(t, r.Verdict, "refused by Go clients: the server goes")
+	require.Len(t, r.Go.Others, 2)
+	assert.Equal(t, "x509: certificate signed by unknown authority", r.Go.Others[0].Error)
+
+	once := func(hellos int32) bool { return hellos == 1 }
+	assert.Equal(t, "trusted", look(t, narrow(once), Options{Trusted: trust(root)}).Verdict, "it was not the size")
 }

@@ -177,7 +177,7 @@ func (r *Result) judge(h *handshake, o Options) {
 	r.goErr = err
 	// What is verified comes before what is wrong with the rest of a handshake,
 	// except for a protocol that keeps Go's clients from seeing a certificate.
-	if h.err != nil && (r.goErr == nil || h.permissive || h.foreign) {
+	if h.err != nil && (r.goErr == nil || h.permissive || h.foreign || h.small) {
 		r.goErr = h.err
 	}
 	r.Go = goVerdict(r.goErr)

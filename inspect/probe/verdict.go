@@ -25,7 +25,7 @@ func (r *Result) conclude(h *handshake, o Options) {
 		r.unreachable(h.err)
 	case h.received != nil:
 		r.notTLS(h.received)
-	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err):
+	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err) && !h.small:
 		r.noHandshake(h.err)
 	case r.Go.OK && r.OpenSSL.OK && r.others != "" && !r.fewOthers:
 		r.otherCiphers()
@@ -315,6 +315,9 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	switch {
 	case err == nil:
 		return "", "", ""
+	case h.small:
+		return "the server goes without a word at their first message",
+			"they offer X25519MLKEM768, with which it takes more than a packet; without, the server answers: " + printable(err), "update the server, or the load balancer before it; until then, GODEBUG=tlsmlkem=0 for the client"
 	case h.sha1, err == h.err && signsUnasked(err):
 		return "no signature that they take, but with SHA-1",
 			"the server signs the exchange of keys, which clients built for Go before 1.25 take with SHA-1: " + printable(err), fixSignatures
