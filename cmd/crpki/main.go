@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,7 +77,9 @@ const quickRun = 5 * time.Millisecond
 
 // begin is main in a given world.
 func begin(e *env) {
-	ctx, listen := withSignals(context.Background())
+	out := &watchedWriter{to: e.stdout}
+	e.stdout = out
+	ctx, listen := withSignals(context.Background(), out)
 	e.prepare = sync.OnceFunc(func() {
 		listen()
 		start.AllProcessors(os.Getenv("GOMAXPROCS") != "")
@@ -105,9 +108,36 @@ func newEnv() *env {
 	return e
 }
 
+// watchedWriter lets others see whether a write goes on: who stopped to read a
+// pipe keeps it for ever, and nothing frees it.
+type watchedWriter struct {
+	to io.Writer
+	// steps are counted at the beginning and at the end of each write.
+	steps atomic.Uint64
+}
+
+func (w *watchedWriter) Write(p []byte) (int, error) {
+	w.steps.Add(1)
+	defer w.steps.Add(1)
+	return w.to.Write(p)
+}
+
+// awaitStuck returns when a write does not come to an end.
+func (w *watchedWriter) awaitStuck() {
+	const patience = 100 * time.Millisecond
+	for last := uint64(0); ; time.Sleep(patience) {
+		steps := w.steps.Load()
+		if steps%2 == 1 && steps == last {
+			return
+		}
+		last = steps
+	}
+}
+
 // withSignals ends the context with a [signalError] at the first Ctrl-C or
-// SIGTERM after listen was called; before, and the second time, they kill.
-func withSignals(parent context.Context) (ctx context.Context, listen func()) {
+// SIGTERM after listen was called; before, and the second time, they kill, as
+// does the first where the program is stuck in a write to out.
+func withSignals(parent context.Context, out *watchedWriter) (ctx context.Context, listen func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	return ctx, func() {
 		signals := make(chan os.Signal, 1)
@@ -116,6 +146,8 @@ func withSignals(parent context.Context) (ctx context.Context, listen func()) {
 			s := <-signals
 			signal.Stop(signals)
 			cancel(signalError{s.(syscall.Signal)})
+			out.awaitStuck()
+			os.Exit(exitSignal + int(s.(syscall.Signal)))
 		}()
 	}
 }

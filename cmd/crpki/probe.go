@@ -63,8 +63,8 @@ For an image it logs in as Docker's configuration or --username says. A password
 goes to the registry, and to the host that gives tokens, when Go's clients trust
 their TLS, and never along with a redirect.
 
-Through a proxy it goes with --proxy, or when HTTPS_PROXY or ALL_PROXY says so and
-NO_PROXY does not keep the host from it.
+Through a proxy it goes with --proxy, or when HTTPS_PROXY (of http:// targets
+HTTP_PROXY) or ALL_PROXY says so and NO_PROXY does not keep the host from it.
 
 -o json writes an object, for several targets and for --targets-from one on a line.
 -o openssl writes the lines that scripts look for in the output of openssl s_client.
@@ -324,7 +324,7 @@ func writeProbe(w io.Writer, r probe.Result) {
 			line("", "error %d at %d depth lookup: %s (%s)", p.Code, p.Depth, p.Reason, p.Subject)
 		}
 	}
-	if r.OpenSSL != nil {
+	if r.OpenSSL != nil || r.Go != nil && r.Go.Others != nil {
 		line("Trust", "%s", r.Trust)
 	}
 	if r.Address != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -73,6 +74,8 @@ func (e *env) probeServerName(c *cli.Context) (string, error) {
 	n, remarks, err := pki.ParseName(name)
 	if err == nil && n.Kind != pki.DNS && n.Kind != pki.IP {
 		err = fmt.Errorf("%q is neither a DNS name nor an address", name)
+	} else if err == nil && strings.Contains(n.Value, "*") {
+		err = errors.New("a wildcard: name one host")
 	}
 	if err != nil {
 		return "", usageErrorf("--servername: %w", err)
@@ -112,7 +115,7 @@ func parseResolve(texts []string) (map[string]string, error) {
 
 // probeProxy gives the proxy of --proxy, or those of the environment, which
 // NO_PROXY keeps from some hosts.
-func (e *env) probeProxy(flag string) (func(string) (*url.URL, error), error) {
+func (e *env) probeProxy(flag string) (func(*url.URL) (*url.URL, error), error) {
 	if flag != "" {
 		if !strings.Contains(flag, "://") {
 			flag = "http://" + flag
@@ -121,7 +124,7 @@ func (e *env) probeProxy(flag string) (func(string) (*url.URL, error), error) {
 		if err != nil || u.Host == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
 			return nil, usageErrorf("--proxy is no URL with http, https or socks5: write http://HOST:PORT") // it may hold a password
 		}
-		return func(string) (*url.URL, error) { return u, nil }, nil
+		return func(*url.URL) (*url.URL, error) { return u, nil }, nil
 	}
 	variable := func(names ...string) (name, value string) {
 		for _, name := range names {
@@ -133,19 +136,25 @@ func (e *env) probeProxy(flag string) (func(string) (*url.URL, error), error) {
 		}
 		return "", ""
 	}
-	name, https := variable("HTTPS_PROXY", "ALL_PROXY")
-	if https == "" {
+	secureName, secure := variable("HTTPS_PROXY", "ALL_PROXY")
+	plainName, plain := variable("HTTP_PROXY", "ALL_PROXY")
+	if secure == "" && plain == "" {
 		return nil, nil
 	}
-	e.warnBrokenProxy(name, https)
+	e.warnBrokenProxy(secureName, secure)
+	if plainName != secureName {
+		e.warnBrokenProxy(plainName, plain)
+	}
 	_, not := variable("NO_PROXY")
-	pick := (&httpproxy.Config{HTTPSProxy: https, NoProxy: not}).ProxyFunc()
-	return func(address string) (*url.URL, error) { return pick(&url.URL{Scheme: "https", Host: address}) }, nil
+	return (&httpproxy.Config{HTTPSProxy: secure, HTTPProxy: plain, NoProxy: not, CGI: e.getenv("REQUEST_METHOD") != ""}).ProxyFunc(), nil
 }
 
 // warnBrokenProxy tells of what Go's clients pass over, or take for another host,
 // without a word. It shows no value: there may be a password in it.
 func (e *env) warnBrokenProxy(name, value string) {
+	if value == "" {
+		return
+	}
 	u, _ := (&httpproxy.Config{HTTPSProxy: value}).ProxyFunc()(&url.URL{Scheme: "https", Host: "registry.invalid"})
 	switch {
 	case u == nil:

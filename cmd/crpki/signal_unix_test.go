@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,6 +44,31 @@ func TestSignals(t *testing.T) {
 			assert.Equal(t, want.message, stderr.String())
 			assert.Empty(t, stdout.String())
 			assert.NoDirExists(t, filepath.Join(dir, "certs"))
+		})
+	}
+}
+
+// TestSignalsStuck ends crpki while it writes to a pipe that nobody reads.
+func TestSignalsStuck(t *testing.T) {
+	for signal, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		t.Run(signal.String(), func(t *testing.T) {
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			defer r.Close()
+			defer w.Close()
+			cmd := exec.Command("crpki", "probe", "-o", "json", "--targets-from", "-")
+			cmd.Stdin, cmd.Stdout = strings.NewReader(strings.Repeat("127.0.0.1:1\n", 5000)), w
+			require.NoError(t, cmd.Start())
+			late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+			defer late.Stop()
+			require.Eventually(t, func() bool {
+				room := []unix.PollFd{{Fd: int32(w.Fd()), Events: unix.POLLOUT}}
+				n, err := unix.Poll(room, 0)
+				return err == nil && n == 0
+			}, time.Minute, 10*time.Millisecond, "the pipe is never full")
+			require.NoError(t, cmd.Process.Signal(signal))
+			assert.Error(t, cmd.Wait())
+			assert.Equal(t, code, cmd.ProcessState.ExitCode(), "%v", cmd.ProcessState)
 		})
 	}
 }

@@ -22,7 +22,7 @@ import (
 // shows what it got.
 func askMain() {
 	e := newEnv()
-	ctx, listen := withSignals(context.Background())
+	ctx, listen := withSignals(context.Background(), new(watchedWriter))
 	listen()
 	e.interrupt = ctx.Done()
 	password, err := e.askNew("ca.key")

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -82,26 +84,26 @@ func bestChallenge(values []string) *Challenge {
 	return best
 }
 
-// parseChallenge reads one challenge: a scheme, then name="value" pairs. What
-// follows the first fault is left out.
+// parseChallenge reads one challenge as clients do (distribution's auth/challenge,
+// and what containerd and containers/image have made of it): a scheme, then
+// name="value" pairs with a comma between. What follows the first fault is left out.
 func parseChallenge(text string) *Challenge {
-	text = text[:min(len(text), maxBody)]
-	scheme, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	if scheme == "" || strings.ContainsAny(scheme, `",=`) {
+	const space = " \t\r\n"
+	scheme, rest := cutToken(text[:min(len(text), maxBody)])
+	if scheme == "" || strings.HasPrefix(rest, "=") {
 		return nil
 	}
 	c := &Challenge{Scheme: scheme}
-	for {
-		name, after, ok := strings.Cut(strings.TrimLeft(rest, ", \t"), "=")
-		if !ok {
+	for more := true; more; rest, more = strings.CutPrefix(strings.TrimLeft(rest, space), ",") {
+		name, after := cutToken(strings.TrimLeft(rest, space))
+		after, ok := strings.CutPrefix(after, "=")
+		if name == "" || !ok {
 			return c
 		}
 		var value string
-		if value, rest, ok = challengeValue(after); !ok {
-			return c
-		}
+		value, rest = challengeValue(after)
 		value = pki.Printable(value)
-		switch strings.ToLower(strings.TrimSpace(name)) {
+		switch strings.ToLower(name) {
 		case "realm":
 			c.Realm = value
 		case "service":
@@ -110,23 +112,28 @@ func parseChallenge(text string) *Challenge {
 			c.Scope = value
 		}
 	}
+	return c
+}
+
+// cutToken takes a token off s (RFC 9110, 5.6.2), which no URL is.
+func cutToken(s string) (token, rest string) {
+	i := strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"(),/:;<=>?@[]\\{}", c) })
+	if i < 0 {
+		i = len(s)
+	}
+	return s[:i], s[i:]
 }
 
 // challengeValue takes a token or a quoted string off s (RFC 9110, 5.6.4).
-func challengeValue(s string) (value, rest string, ok bool) {
-	s = strings.TrimLeft(s, " \t")
+func challengeValue(s string) (value, rest string) {
 	if !strings.HasPrefix(s, `"`) {
-		i := strings.IndexAny(s, ", \t")
-		if i < 0 {
-			i = len(s)
-		}
-		return s[:i], s[i:], true
+		return cutToken(s)
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch {
 		case s[i] == '"':
-			return b.String(), s[i+1:], true
+			return b.String(), s[i+1:]
 		case s[i] == '\\' && i+1 < len(s):
 			i++
 			fallthrough
@@ -134,7 +141,7 @@ func challengeValue(s string) (value, rest string, ok bool) {
 			b.WriteByte(s[i])
 		}
 	}
-	return "", "", false
+	return "", ""
 }
 
 // maxToken bounds the answer of a token realm, in bytes.
@@ -289,21 +296,30 @@ func (v *visit) token(c *Challenge, asNobody bool) (string, error) {
 	var given struct {
 		Token       string `json:"token"`
 		AccessToken string `json:"access_token"`
+		// These only keep clients from reading it.
+		ExpiresIn int       `json:"expires_in"`
+		IssuedAt  time.Time `json:"issued_at"`
 	}
 	if err := json.Unmarshal(a.body, &given); err != nil {
-		return "", fmt.Errorf("token realm %s: its answer is no JSON", dialKey(realm))
+		reason := "is no JSON"
+		switch wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); {
+		case ok && wrong.Field != "":
+			reason = fmt.Sprintf("has a %s in %s, and clients read none of it", wrong.Value, wrong.Field)
+		case ok:
+			reason = "is no JSON object"
+		case json.Valid(a.body):
+			reason = "has no time in issued_at, and clients read none of it"
+		}
+		return "", fmt.Errorf("token realm %s: its answer %s", dialKey(realm), reason)
 	}
 	if given.Token == "" {
 		given.Token = given.AccessToken
 	}
-	if given.Token == "" || strings.Trim(given.Token, tokenCharacters) != "" {
+	if given.Token == "" || strings.ContainsFunc(given.Token, unicode.IsControl) {
 		return "", fmt.Errorf("token realm %s: its answer holds no token", dialKey(realm))
 	}
 	return given.Token, nil
 }
-
-// tokenCharacters are those of RFC 6750, 2.1.
-const tokenCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="
 
 // clean is an error as it can be shown: a server may send back what it got.
 func (v *visit) clean(err error) string {

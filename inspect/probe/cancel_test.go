@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/url"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestCancel(t *testing.T) {
 		{"the handshake", "https://", silent, nil},
 		{"plain HTTP", "http://", silent, nil},
 		{"a proxy's answer", "https://", silent, func(o *Options, address string) {
-			o.Proxy = func(string) (*url.URL, error) { return &url.URL{Scheme: "http", Host: address}, nil }
+			o.Proxy = func(*url.URL) (*url.URL, error) { return &url.URL{Scheme: "http", Host: address}, nil }
 		}},
 		{"the answer to GET /v2/", "https://", secured(tls.NoClientCert), nil},
 		{"the refusal of a client certificate", "https://", secured(tls.RequestClientCert), func(o *Options, _ string) { o.TLSOnly = true }},
@@ -76,6 +77,10 @@ func TestUnreachable(t *testing.T) {
 	r := Result{Host: "sent.example", Port: "443"}
 	r.unreachable(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "dialled.example", IsNotFound: true}})
 	assert.Equal(t, "getent hosts dialled.example", r.Fix)
+
+	r = Result{Host: "fe80::1", Port: "443"}
+	r.unreachable(&net.OpError{Op: "dial", Err: syscall.EINVAL})
+	assert.Equal(t, "a link-local address goes with an interface that there is: fe80::1%eth0", r.Cause)
 
 	target, err := ParseTarget("sent.example")
 	require.NoError(t, err)

@@ -18,8 +18,10 @@ import (
 // answer, a server says which version and suite it takes. crypto/tls offers
 // neither old suites nor a choice among those of TLS 1.3.
 type clientHello struct {
-	// version is the only one that is offered.
+	// version is the only one that is offered; newer: and those above it, the
+	// newest first.
 	version    uint16
+	newer      bool
 	suites     []uint16
 	serverName string
 	// groups and signatures are all that there are, where they are not given.
@@ -112,10 +114,17 @@ func (h clientHello) extensions(b *cryptobyte.Builder) {
 	add(extensionMasterSecret, func(*cryptobyte.Builder) {})
 	if h.version < tls.VersionTLS13 {
 		add(extensionRenegotiation, func(b *cryptobyte.Builder) { b.AddUint8(0) })
-		return
+		if !h.newer {
+			return
+		}
 	}
 	add(extensionVersions, func(b *cryptobyte.Builder) {
-		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddUint16(h.version) })
+		b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) {
+			for v := uint16(tls.VersionTLS13); h.newer && v > h.version; v-- {
+				b.AddUint16(v)
+			}
+			b.AddUint16(h.version)
+		})
 	})
 	// Without a share, the server answers which it would like, and with which
 	// suite: a HelloRetryRequest, which costs neither side a computation.

@@ -64,7 +64,7 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 		if o.leadsHere(ctx, host) {
 			return nil, "", errLocal
 		}
-		conn, err := o.dialProxy(ctx, through, address)
+		conn, err := o.dialProxy(ctx, through, address, o.relay(t) == nil)
 		return conn, address, err
 	}
 	conn, err := o.dialer().DialContext(ctx, "tcp", address)
@@ -76,15 +76,20 @@ func (o Options) dialOnce(ctx context.Context, t Target) (net.Conn, string, erro
 
 // connectAddress is where to connect for a target.
 func (o Options) connectAddress(t Target) string {
+	address, host, port := t.Address(), t.Host, t.Port
 	if t.Connect != "" {
-		return t.Connect
-	}
-	for _, key := range []string{t.Address(), t.Host} {
-		if to, ok := o.Resolve[key]; ok {
-			return net.JoinHostPort(to, t.Port)
+		address = t.Connect
+		var err error
+		if host, port, err = net.SplitHostPort(address); err != nil {
+			return address
 		}
 	}
-	return t.Address()
+	for _, key := range []string{address, host} {
+		if to, ok := o.Resolve[key]; ok {
+			return net.JoinHostPort(to, port)
+		}
+	}
+	return address
 }
 
 // dialer is what connects: all connections of this package are made by it.
@@ -189,16 +194,16 @@ func (e *proxyError) Error() string { return "through the proxy " + e.host + ": 
 
 func (e *proxyError) Unwrap() error { return e.err }
 
-// dialProxy connects through a proxy.
-func (o Options) dialProxy(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
-	conn, err := o.dialThrough(ctx, through, address)
+// dialProxy connects through a proxy. Without a tunnel, it ends at one of HTTP.
+func (o Options) dialProxy(ctx context.Context, through *url.URL, address string, tunnel bool) (net.Conn, error) {
+	conn, err := o.dialThrough(ctx, through, address, tunnel)
 	if err != nil {
 		return nil, &proxyError{through.Host, err}
 	}
 	return conn, nil
 }
 
-func (o Options) dialThrough(ctx context.Context, through *url.URL, address string) (net.Conn, error) {
+func (o Options) dialThrough(ctx context.Context, through *url.URL, address string, tunnel bool) (net.Conn, error) {
 	o.sent = false // the proxy is the user's choice
 	port := through.Port()
 	switch through.Scheme {
@@ -228,6 +233,9 @@ func (o Options) dialThrough(ctx context.Context, through *url.URL, address stri
 			if conn, err = o.secure(ctx, conn, through.Hostname()); err != nil {
 				return nil, err
 			}
+		}
+		if !tunnel {
+			return conn, nil
 		}
 		if err := connect(ctx, conn, through, address); err != nil {
 			conn.Close()
@@ -261,6 +269,19 @@ func obey(ctx context.Context, conn net.Conn) (release func()) {
 	return func() { stop() }
 }
 
+// proxyLogin is the line of a request that logs in at an HTTP proxy, "" for none.
+func proxyLogin(through *url.URL) string {
+	if through.User == nil {
+		return ""
+	}
+	password, _ := through.User.Password()
+	login := base64.StdEncoding.EncodeToString([]byte(through.User.Username() + ":" + password))
+	return "Proxy-Authorization: Basic " + login + "\r\n"
+}
+
+// errProxyLogin is a proxy's answer to nobody, or to somebody else.
+var errProxyLogin = errors.New("it wants a login: " + http.StatusText(http.StatusProxyAuthRequired))
+
 // maxConnectAnswer bounds the answer to CONNECT, in bytes.
 const maxConnectAnswer = 16 << 10
 
@@ -268,12 +289,7 @@ const maxConnectAnswer = 16 << 10
 func connect(ctx context.Context, conn net.Conn, through *url.URL, address string) error {
 	defer obey(ctx, conn)()
 	request := "CONNECT " + address + " HTTP/1.1\r\nHost: " + address + "\r\nUser-Agent: crpki\r\n"
-	if through.User != nil {
-		password, _ := through.User.Password()
-		login := base64.StdEncoding.EncodeToString([]byte(through.User.Username() + ":" + password))
-		request += "Proxy-Authorization: Basic " + login + "\r\n"
-	}
-	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+	if _, err := io.WriteString(conn, request+proxyLogin(through)+"\r\n"); err != nil {
 		return err
 	}
 	// One octet at a time: what follows the answer is not for us.
@@ -295,7 +311,7 @@ func connect(ctx context.Context, conn net.Conn, through *url.URL, address strin
 	case strings.HasPrefix(status, "2"):
 		return nil
 	case strings.HasPrefix(status, "407"):
-		return errors.New("it wants a login: " + http.StatusText(http.StatusProxyAuthRequired))
+		return errProxyLogin
 	}
 	return fmt.Errorf("it answers %.100q", status)
 }

@@ -81,7 +81,7 @@ func TestProxy(t *testing.T) {
 	through := func(u string) Options {
 		parsed, err := url.Parse(u)
 		require.NoError(t, err)
-		return Options{Trusted: trust(root), Proxy: func(string) (*url.URL, error) { return parsed, nil }}
+		return Options{Trusted: trust(root), Proxy: func(*url.URL) (*url.URL, error) { return parsed, nil }}
 	}
 	for _, u := range []string{"http://user:sesame@" + httpProxy(t), "https://user:sesame@" + httpsProxy(t, leaf), "socks5://" + socks5(t)} {
 		r := look(t, server, through(u))
@@ -118,14 +118,60 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// TestPlainProxy: without TLS, an HTTP proxy gets the request itself, as from
+// net/http, and one of another kind a connection.
+func TestPlainProxy(t *testing.T) {
+	asked := make(chan *http.Request, 1)
+	relay := listen(t, func(c net.Conn) {
+		request, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			return
+		}
+		asked <- request
+		if request.Header.Get("Proxy-Authorization") != "Basic dXNlcjpzZXNhbWU=" {
+			io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+			return
+		}
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+	})
+	probe := func(target, proxy, connect string) Result {
+		through, err := url.Parse(proxy)
+		require.NoError(t, err)
+		to, err := ParseTarget(target)
+		require.NoError(t, err)
+		to.Connect = connect
+		return Probe(t.Context(), to, Options{Now: noon, Proxy: func(*url.URL) (*url.URL, error) { return through, nil }})
+	}
+	r := probe("http://reg.example:5000", "http://user:sesame@"+relay, "")
+	request := <-asked
+	assert.Equal(t, []string{"GET", "http://reg.example:5000/v2/", "reg.example:5000"}, []string{request.Method, request.RequestURI, request.Host})
+	assert.Equal(t, NotTLS, r.Status)
+	assert.Equal(t, 200, r.Registry.Status)
+	r = probe("http://reg.example", "http://user:other@"+relay, "")
+	assert.Equal(t, "http://reg.example/v2/", (<-asked).RequestURI)
+	assert.Equal(t, "unreachable through the proxy "+relay, r.Verdict)
+	assert.Contains(t, r.Cause, "it wants a login")
+	probe("http://reg.example", "http://user:sesame@"+relay, "10.0.0.1:80")
+	assert.Equal(t, "CONNECT", (<-asked).Method, "it would look the name up by itself")
+	plain := listen(t, func(c net.Conn) {
+		if request, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			asked <- request
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+		}
+	})
+	r = probe("http://"+plain, "socks5://"+socks5(t), "")
+	assert.Equal(t, "/v2/", (<-asked).RequestURI)
+	assert.Equal(t, 200, r.Registry.Status)
+}
+
 // TestProxyOf: a proxy is kept from a host by its name, and by the address at
 // which the user says that it is.
 func TestProxyOf(t *testing.T) {
-	o := Options{Proxy: func(address string) (*url.URL, error) {
-		if strings.HasPrefix(address, "here.") || strings.HasPrefix(address, "127.") {
+	o := Options{Proxy: func(u *url.URL) (*url.URL, error) {
+		if strings.HasPrefix(u.Host, "here.") || strings.HasPrefix(u.Host, "127.") {
 			return nil, nil
 		}
-		return &url.URL{Scheme: "http", Host: "proxy:1"}, nil
+		return &url.URL{Scheme: "http", Host: "proxy:1", Path: u.Scheme}, nil
 	}}
 	for _, tt := range []struct {
 		target, connect string
@@ -136,6 +182,8 @@ func TestProxyOf(t *testing.T) {
 		{"there.example", "127.0.0.1:443", false},
 		{"here.example", "", false},
 		{"here.example", "10.0.0.1:443", false},
+		{"http://there.example", "", true},
+		{"http://there.example", "127.0.0.1:443", false},
 	} {
 		target, err := ParseTarget(tt.target)
 		require.NoError(t, err)
@@ -143,6 +191,9 @@ func TestProxyOf(t *testing.T) {
 		through, err := o.proxyOf(target)
 		require.NoError(t, err)
 		assert.Equal(t, tt.proxied, through != nil, "%s at %s", tt.target, tt.connect)
+		if tt.proxied {
+			assert.Equal(t, target.Plain, through.Path == "http", tt.target)
+		}
 	}
 }
 
@@ -155,7 +206,9 @@ func TestConnectAddress(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, o.connectAddress(target), text)
 	}
-	assert.Equal(t, "a:1", o.connectAddress(Target{Host: "reg.local", Port: "443", Connect: "a:1"}))
+	for connect, want := range map[string]string{"a:1": "a:1", "reg.local:1": "10.0.0.1:1", "reg.local:5000": "10.0.0.2:5000", "[::1]:1": "[::1]:1", "a": "a"} {
+		assert.Equal(t, want, o.connectAddress(Target{Host: "reg.local", Port: "443", Connect: connect}), connect)
+	}
 }
 
 func TestProtocols(t *testing.T) {

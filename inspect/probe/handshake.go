@@ -32,9 +32,14 @@ type handshake struct {
 	tickets  *ticketCache
 	// permissive: the second try, with what Go's clients do not offer.
 	permissive bool
-	// foreign: the certificates are those that openssl s_client gets, which can do
-	// more than any of Go's clients.
-	foreign bool
+	// foreign: the certificates are of no handshake of crypto/tls, but those that
+	// openssl s_client gets, which can do more than any of Go's clients. sha1: with
+	// SHA-1, the server would take what Go offers.
+	foreign, sha1 bool
+	// small: the second try, with a hello that fits into a packet.
+	small bool
+	// mute: not an octet came.
+	mute bool
 	// version is the one that is offered alone; 0: those of a Go client.
 	version uint16
 	// as is what is offered in place of what Go offers by itself.
@@ -56,21 +61,51 @@ func (h *handshake) close() {
 // second connection says which; the error stays that of the first.
 func (o Options) shake(ctx context.Context, t Target, serverName string) *handshake {
 	first := o.shakeOnce(ctx, t, serverName, 0)
+	if first.mute && isClosed(first.err) {
+		return o.shakeSmall(ctx, t, serverName, first)
+	}
 	if first.err == nil || len(first.certs) > 0 || !isOutdated(first.err) {
 		return first
 	}
+	first.close() // some servers serve one after the other
 	second := o.shakeOnce(ctx, t, serverName, anyVersion)
 	if len(second.certs) == 0 {
 		second.close()
-		first.close() // some servers serve one after the other
 		if answer := o.askAsOpenSSL(ctx, t, serverName); len(answer.certs) > 0 {
 			first.foreign, first.hello = true, answer
 			first.certs = certsOf(t.Address(), answer.certs)
+		} else if answer, err := o.askSHA1(ctx, t, serverName, slices.Concat(suitesGo(), suitesGone)); err == nil {
+			first.foreign, first.sha1, first.hello = true, true, answer.hello
+			first.certs = certsOf(t.Address(), answer.hello.certs)
 		}
 		return first
 	}
-	first.close()
 	second.err = first.err
+	return second
+}
+
+// groupsSmall are those of Go before 1.24. X25519MLKEM768, which came then, makes
+// a hello of more than a packet, at which some servers and load balancers fail.
+var groupsSmall = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+
+// shakeSmall is for a server that went without a word.
+func (o Options) shakeSmall(ctx context.Context, t Target, serverName string, first *handshake) *handshake {
+	first.close()
+	second := o.shakeHands(ctx, t, serverName, &handshake{as: offer{groups: groupsSmall}})
+	defer second.close()
+	if second.err != nil {
+		return first
+	}
+	// One that goes a little later goes at anything.
+	second.conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := second.conn.Read(make([]byte, 1)); err != nil && !isTimeout(err) && !isRemoteAlert(err) {
+		return first
+	}
+	second.close()
+	if again := o.shakeOnce(ctx, t, serverName, 0); !isClosed(again.err) {
+		return again // it was not that
+	}
+	second.small, second.err = true, first.err
 	return second
 }
 
@@ -115,6 +150,7 @@ func (o Options) shakeHands(ctx context.Context, t Target, serverName string, h 
 	defer cancel()
 	h.err = h.conn.HandshakeContext(shakeCtx)
 	h.state = h.conn.ConnectionState()
+	h.mute = recorded.received.Len() == 0
 	h.readCerts(t.Address(), recorded.received.Bytes(), keyLog.Bytes())
 	recorded.stop()
 	return h
@@ -171,6 +207,7 @@ func (o Options) config(h *handshake, serverName string, keyLog *bytes.Buffer) *
 	if h.as.suites != nil {
 		c.MinVersion, c.CipherSuites = h.as.least, h.as.suites
 	}
+	c.CurvePreferences = h.as.groups
 	if h.permissive {
 		c.MinVersion = tls.VersionTLS10
 		if h.version != anyVersion {

@@ -428,7 +428,7 @@ func TestHostileRealms(t *testing.T) {
 			through, err := url.Parse("http://" + onlyProxy(t, "reg.example.com:443", registry))
 			require.NoError(t, err)
 			o := Options{
-				Trusted: trust(root), Proxy: func(string) (*url.URL, error) { return through, nil },
+				Trusted: trust(root), Proxy: func(*url.URL) (*url.URL, error) { return through, nil },
 				Credentials: func(context.Context, string, string) (Credentials, error) {
 					t.Error("a password was looked up")
 					return Credentials{Username: "user", Password: "sesame"}, nil

@@ -294,6 +294,8 @@ func silence(ctx context.Context, err error) error {
 		return misbehaviour{Unreachable, "interrupted"}
 	case isTimeout(err), limited && !time.Now().Before(deadline): // net/http may take what came for all
 		return misbehaviour{Unreachable, "no whole answer in time"}
+	case strings.HasSuffix(text, "tls: no renegotiation"):
+		return unusable("it shakes hands anew, as servers do that ask for a client certificate by path, and Go's clients do not: %s", text)
 	case errors.Is(err, syscall.ECONNRESET):
 		return misbehaviour{Unreachable, "the connection was reset before the answer was there"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE), strings.Contains(text, "server closed"):

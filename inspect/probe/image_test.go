@@ -103,7 +103,7 @@ func (s *shop) requests() []string {
 // what it is asked.
 type tokens struct {
 	basic, refresh, token string
-	redirect              string
+	redirect, answer      string
 	lock                  sync.Mutex
 	heard                 []string
 }
@@ -120,6 +120,8 @@ func (s *tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.basic != "" && user+":"+password != s.basic, s.refresh != "" && form.Get("refresh_token") != s.refresh:
 		w.WriteHeader(http.StatusUnauthorized)
 		json.NewEncoder(w).Encode(map[string]any{"errors": []any{map[string]string{"code": "UNAUTHORIZED", "message": password + " is wrong, " + r.Header.Get("Authorization")}}})
+	case s.answer != "":
+		io.WriteString(w, s.answer)
 	default:
 		json.NewEncoder(w).Encode(map[string]string{"access_token": s.token})
 	}
@@ -130,6 +132,43 @@ func as(c Credentials) func(context.Context, string, string) (Credentials, error
 	return func(context.Context, string, string) (Credentials, error) {
 		c.Source = "the test"
 		return c, nil
+	}
+}
+
+// TestTokenAnswers: what clients make of a realm's answer (skopeo and containerd
+// say it in the words of encoding/json).
+func TestTokenAnswers(t *testing.T) {
+	root := issue(t, nil, authority("root"))
+	leaf := issue(t, &root, nil)
+	for answer, want := range map[string]string{
+		`{"token":"t0ken","expires_in":60,"issued_at":"2026-11-21T12:00:00Z"}`: "",
+		`{"Token":"t0ken"}`:                     "",
+		`{"token":"","access_token":"t0ken"}`:   "",
+		`{"token":"t|0:ken{}"}`:                 "",
+		`{"token":"t0ken","expires_in":"60"}`:   "has a string in expires_in, and clients read none of it",
+		`{"token":"t0ken","issued_at":"today"}`: "has no time in issued_at, and clients read none of it",
+		`{"token":5}`:                           "has a number in token, and clients read none of it",
+		`["t0ken"]`:                             "is no JSON object",
+		`t0ken`:                                 "is no JSON",
+		`{"token":null}`:                        "holds no token",
+		`{"token":"t0ken\r\nX: y"}`:             "holds no token",
+		"{\"token\":\"t\\u001b[31m0ken\"}":      "holds no token",
+	} {
+		t.Run(answer, func(t *testing.T) {
+			realm := website(t, &leaf, (&tokens{answer: answer}).ServeHTTP)
+			token := "t0ken"
+			if strings.Contains(answer, "t|0") {
+				token = "t|0:ken{}"
+			}
+			s := &shop{token: token, challenge: `Bearer realm="` + realm + `/t",service="s"`}
+			r := ask(t, strings.TrimPrefix(website(t, &leaf, s.ServeHTTP), "https://")+"/team/app:1.2", Options{Trusted: trust(root), Platform: "linux/amd64"})
+			require.NotNil(t, r.Registry.Login, r.Verdict)
+			assert.Equal(t, want == "", r.Registry.Login.OK, r.Registry.Login.Error)
+			assert.True(t, strings.HasSuffix(r.Registry.Login.Error, want), r.Registry.Login.Error)
+			if want == "" {
+				assert.Equal(t, "trusted", r.Verdict)
+			}
+		})
 	}
 }
 

@@ -22,14 +22,20 @@ import (
 // test ends.
 func sServer(t *testing.T, leaf made, args ...string) string {
 	t.Helper()
-	dir := t.TempDir()
+	certFile, keyFile := filesOf(t, leaf)
+	return sServerOf(t, certFile, keyFile, args...)
+}
+
+// filesOf writes a certificate and its key.
+func filesOf(t *testing.T, leaf made) (certFile, keyFile string) {
+	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(leaf.key)
 	require.NoError(t, err)
 	files := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.der})
 	files = append(files, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
-	path := filepath.Join(dir, "both.pem")
+	path := filepath.Join(t.TempDir(), "both.pem")
 	require.NoError(t, os.WriteFile(path, files, 0o600))
-	return sServerOf(t, path, path, args...)
+	return path, path
 }
 
 // sServerOf is sServer for files.

@@ -62,8 +62,9 @@ type Options struct {
 	WarnDays, FailDays int
 	// Resolve gives addresses for hosts, or for host:port.
 	Resolve map[string]string
-	// Proxy gives the proxy for host:port, nil for none.
-	Proxy func(address string) (*url.URL, error)
+	// Proxy gives the proxy for a URL with https or http and host:port, nil for
+	// none.
+	Proxy func(*url.URL) (*url.URL, error)
 	// Dialer makes all connections and looks names up; nil: one without settings.
 	Dialer *net.Dialer
 	// Retries is how often to try again when no connection comes about.
@@ -147,7 +148,7 @@ func observe(ctx context.Context, t Target, o Options) (Result, *handshake) {
 	}
 	if offers := h.otherOffers(); len(offers) > 0 && r.Go != nil && !o.sent {
 		h.close()
-		r.askOthers(ctx, t, offers, o)
+		r.askOthers(ctx, t, h, offers, o)
 	}
 	r.conclude(h, o)
 	r.revoked()
@@ -176,11 +177,11 @@ func (r *Result) judge(h *handshake, o Options) {
 	r.goErr = err
 	// What is verified comes before what is wrong with the rest of a handshake,
 	// except for a protocol that keeps Go's clients from seeing a certificate.
-	if h.err != nil && (r.goErr == nil || h.permissive || h.foreign) {
+	if h.err != nil && (r.goErr == nil || h.permissive || h.foreign || h.small) {
 		r.goErr = h.err
 	}
 	r.Go = goVerdict(r.goErr)
-	if openSSLReads(h.certs) {
+	if openSSLReads(h.certs) && !h.sha1 { // OpenSSL 3 takes no SHA-1 either
 		r.OpenSSL = openSSLVerdict(o.verifier.SClient(verify.OpenSSL{
 			Presented: h.certs, Host: r.Host, At: o.Now, Purpose: verify.Server, AuthLevel: o.AuthLevel,
 		}, chains))

@@ -108,9 +108,23 @@ func (o Options) proxyOf(t Target) (*url.URL, error) {
 	if o.Proxy == nil {
 		return nil, nil
 	}
-	through, err := o.Proxy(t.Address())
+	scheme := "https"
+	if t.Plain {
+		scheme = "http"
+	}
+	through, err := o.Proxy(&url.URL{Scheme: scheme, Host: t.Address()})
 	if to := o.connectAddress(t); through != nil && err == nil && to != t.Address() {
-		return o.Proxy(to)
+		return o.Proxy(&url.URL{Scheme: scheme, Host: to})
 	}
 	return through, err
+}
+
+// relay is the HTTP proxy that gets the requests for a target itself, as Go's
+// clients do it where there is no TLS; nil: there is none, or it makes a tunnel.
+func (o Options) relay(t Target) *url.URL {
+	through, err := o.proxyOf(t)
+	if err != nil || through == nil || !t.Plain || !strings.HasPrefix(through.Scheme, "http") || o.connectAddress(t) != t.Address() {
+		return nil
+	}
+	return through
 }

@@ -51,7 +51,7 @@ func TestRecognize(t *testing.T) {
 		require.NoError(t, err)
 		through, err := url.Parse("http://user:sesame@localhost:" + port)
 		require.NoError(t, err)
-		r := look(t, serveTLS(t, nil, ours), Options{Trusted: trust(root), Proxy: func(string) (*url.URL, error) { return through, nil }})
+		r := look(t, serveTLS(t, nil, ours), Options{Trusted: trust(root), Proxy: func(*url.URL) (*url.URL, error) { return through, nil }})
 		assert.Equal(t, "refused: the proxy's own certificate, not the registry's", r.Verdict)
 	})
 	t.Run("trusted is trusted", func(t *testing.T) {

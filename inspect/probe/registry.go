@@ -109,7 +109,7 @@ func (g *Registry) read(a answer) {
 	switch {
 	case g.Error != "" || g.OK:
 	case a.status == http.StatusUnauthorized:
-		g.Error = "GET /v2/ is answered with 401 Unauthorized, and asks for a login that is neither Basic nor Bearer: no registry, or a proxy in front of it"
+		g.Error = "GET /v2/ is answered with 401 Unauthorized, and asks for no login by Basic or Bearer: no registry, or a proxy in front of it"
 	default:
 		g.Error = fmt.Sprintf("GET /v2/ is answered with %d %s: no registry, or a proxy in front of it", a.status, http.StatusText(a.status))
 	}
@@ -166,9 +166,13 @@ func (r *Result) plain(ctx context.Context, t Target, o Options) {
 	defer obey(ctx, conn)()
 	r.Address = address
 	at := &url.URL{Scheme: "http", Host: httpHost(r.Host, t.Port, "80"), Path: "/v2/"}
-	a, first, err := getPlain(conn, at)
+	through := o.relay(t)
+	a, first, err := getPlain(conn, at, through)
 	again := "crpki probe " + net.JoinHostPort(t.Host, t.Port)
 	switch {
+	case through != nil && a.status == http.StatusProxyAuthRequired:
+		r.unreachable(&proxyError{through.Host, errProxyLogin})
+		return
 	case bytes.HasPrefix(first, []byte{recordAlert, 3}) || a.status == http.StatusBadRequest && bytes.Contains(a.body, []byte("HTTPS")):
 		r.Status, r.Verdict = NotTLS, "HTTPS, not plain HTTP"
 		r.Cause, r.Fix = "the server wants TLS on this port: write https://, or nothing", again
@@ -193,9 +197,14 @@ func (r *Result) plain(ctx context.Context, t Target, o Options) {
 	r.Fix = "crpki gen --" + r.nameFlag() + " " + r.Host + ", then give the server its certificate and key"
 }
 
-// getPlain sends the request in clear. first is how the answer begins.
-func getPlain(conn net.Conn, u *url.URL) (a answer, first []byte, err error) {
-	request := "GET " + u.Path + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: crpki\r\nConnection: close\r\n\r\n"
+// getPlain sends the request in clear, to an HTTP proxy where there is one in
+// between (RFC 9112, 3.2.2). first is how the answer begins.
+func getPlain(conn net.Conn, u, through *url.URL) (a answer, first []byte, err error) {
+	what, login := u.Path, ""
+	if through != nil {
+		what, login = u.String(), proxyLogin(through)
+	}
+	request := "GET " + what + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: crpki\r\n" + login + "Connection: close\r\n\r\n"
 	if _, err := io.WriteString(conn, request); err != nil {
 		return a, nil, err
 	}

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -196,7 +198,7 @@ func TestElsewhere(t *testing.T) {
 		o := Options{}.elsewhere("10.96.0.50:443").withDefaults()
 		_, _, err := o.dial(t.Context(), Target{Host: host, Port: "1"})
 		assert.ErrorIs(t, err, errLocal, host)
-		o.Proxy = func(string) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
+		o.Proxy = func(*url.URL) (*url.URL, error) { return url.Parse("http://127.0.0.1:1") }
 		_, _, err = o.dial(t.Context(), Target{Host: host, Port: "1"})
 		assert.ErrorIs(t, err, errLocal, "%s through a proxy", host)
 	}
@@ -233,7 +235,13 @@ func TestParseChallenge(t *testing.T) {
 	}{
 		{`Bearer realm="https://a/token",service="s",scope="x:y:pull,push"`, &Challenge{"Bearer", "https://a/token", "s", "x:y:pull,push"}},
 		{`basic realm=plain`, &Challenge{Scheme: "basic", Realm: "plain"}},
-		{`Bearer  Realm = "a\"b" , service="s"`, &Challenge{Scheme: "Bearer", Realm: `a"b`, Service: "s"}},
+		{`Bearer  Realm="a\"b" , service="s"`, &Challenge{Scheme: "Bearer", Realm: `a"b`, Service: "s"}},
+		// What skopeo and ctr make of it: they go to "https".
+		{`Bearer realm=https://a/token,service="s"`, &Challenge{Scheme: "Bearer", Realm: "https"}},
+		{`Bearer realm="https://a/token" service="s"`, &Challenge{Scheme: "Bearer", Realm: "https://a/token"}},
+		{`Bearer realm = "https://a/token"`, &Challenge{Scheme: "Bearer"}},
+		{`Basic realm="a", Bearer realm="https://a/token"`, &Challenge{Scheme: "Basic", Realm: "a"}},
+		{`Bearer , realm="https://a/token"`, &Challenge{Scheme: "Bearer"}},
 		{`Bearer realm="unclosed`, &Challenge{Scheme: "Bearer"}},
 		{`Negotiate`, &Challenge{Scheme: "Negotiate"}},
 		{``, nil},
@@ -253,4 +261,37 @@ func FuzzParseChallenge(f *testing.F) {
 			require.NotContains(t, c.Realm+c.Service+c.Scope, "\x1b")
 		}
 	})
+}
+
+// TestRenegotiation: a server that shakes hands anew when it hears what is asked
+// for, as Apache does for a client certificate in a directory.
+func TestRenegotiation(t *testing.T) {
+	root := issue(t, nil, authority("root"))
+	leaf := issue(t, &root, nil)
+	certFile, keyFile := filesOf(t, leaf)
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	cmd := exec.Command(openssl, "s_server", "-accept", "127.0.0.1:0", "-cert", certFile, "-key", keyFile, "-tls1_2")
+	commands, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	said, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	address := make(chan string, 1)
+	go func() {
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			if at, ok := strings.CutPrefix(lines.Text(), "ACCEPT "); ok {
+				address <- at
+			} else if strings.HasPrefix(lines.Text(), "GET /v2/") {
+				io.WriteString(commands, "r\n")
+			}
+		}
+	}()
+	r := ask(t, "https://"+<-address, Options{Trusted: trust(root)})
+	assert.Equal(t, Unusable, r.Status)
+	assert.Contains(t, r.Cause, "it shakes hands anew")
+	assert.Contains(t, r.Cause, "tls: no renegotiation")
 }

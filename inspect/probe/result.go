@@ -140,8 +140,8 @@ type GoVerdict struct {
 	// Older is what those say that were built with Go 1.19, as Debian 12 builds
 	// skopeo, podman, containerd and docker; absent when it is the same.
 	Older string `json:"older,omitempty"`
-	// Others are clients that say something else, since they offer other ciphers
-	// or versions of TLS.
+	// Others are clients that say something else, since they offer other
+	// versions, ciphers or signatures of TLS.
 	Others []OtherClients `json:"others,omitempty"`
 }
 

@@ -99,12 +99,17 @@ func (t *Target) splitPort(authority string) (host string, err error) {
 		if _, err := netip.ParseAddr(inner); err != nil || !ok || after != "" && after[0] != ':' {
 			return "", errors.New("an IPv6 address with a port is written [2001:db8::1]:5000")
 		}
+		if strings.Contains(t.Text, "://") {
+			inner = strings.Replace(inner, "%25", "%", 1) // RFC 6874, 2
+		}
 		host, port = inner, strings.TrimPrefix(after, ":")
 		if after == "" {
 			return host, nil
 		}
 	case i < 0:
 		return host, nil
+	case strings.ContainsAny(authority, " \t,") && strings.Count(authority, ":") > 1:
+		return "", errors.New("several in one: give each by itself, in a file on a line of its own")
 	case strings.Count(authority, ":") > 1:
 		return "", errors.New("not an IPv6 address; with a port it is written [2001:db8::1]:5000")
 	default:

@@ -16,6 +16,8 @@ func TestParseTarget(t *testing.T) {
 		want Target
 	}{
 		{"reg.local", Target{Host: "reg.local", Port: "443"}},
+		{"https://[fe80::1%25eth0]:5000/v2/", Target{Host: "fe80::1%eth0", Port: "5000"}},
+		{"[fe80::1%eth0]:5000", Target{Host: "fe80::1%eth0", Port: "5000"}},
 		{"Reg.Local:5000", Target{Host: "reg.local", Port: "5000"}},
 		{"my_registry:5000", Target{Host: "my_registry", Port: "5000"}},
 		{"10.96.0.50", Target{Host: "10.96.0.50", Port: "443"}},
@@ -53,6 +55,8 @@ func TestParseTarget(t *testing.T) {
 func TestParseTargetRefuses(t *testing.T) {
 	tests := []struct{ text, says string }{
 		{"", "empty"},
+		{"reg.local:1 reg.local:2", "several in one"},
+		{"reg.local:1,reg.local:2", "several in one"},
 		{":443", ""},
 		{"reg.local:", "no port"},
 		{"reg.local:0", "no port"},

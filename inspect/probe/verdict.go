@@ -25,7 +25,7 @@ func (r *Result) conclude(h *handshake, o Options) {
 		r.unreachable(h.err)
 	case h.received != nil:
 		r.notTLS(h.received)
-	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err):
+	case len(h.certs) == 0, r.goErr == h.err && isBroken(h.err) && !h.small:
 		r.noHandshake(h.err)
 	case r.Go.OK && r.OpenSSL.OK && r.others != "" && !r.fewOthers:
 		r.otherCiphers()
@@ -124,6 +124,10 @@ func (r *Result) unreachable(err error) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		r.Verdict = "unreachable: connection refused"
 		r.Cause = "nothing listens on port " + refusedPort(err, r.Port)
+	case errors.Is(err, syscall.EINVAL) && r.isLinkLocal():
+		r.Verdict = "unreachable: not an address of a link of this machine"
+		r.Cause = "a link-local address goes with an interface that there is: " + r.Host + "%eth0"
+		r.Fix = "ip -brief link"
 	case errors.Is(err, context.Canceled):
 		r.Verdict = "interrupted"
 	case errors.Is(err, errLocal):
@@ -138,6 +142,11 @@ func (r *Result) unreachable(err error) {
 	if r.Cause == "" {
 		r.Cause = printable(err)
 	}
+}
+
+func (r *Result) isLinkLocal() bool {
+	addr, err := netip.ParseAddr(r.Host)
+	return err == nil && addr.IsLinkLocalUnicast()
 }
 
 // refusedPort is the one that was dialled, which need not be the target's.
@@ -246,7 +255,7 @@ func (r *Result) refused(h *handshake, o Options) {
 		r.wantsClient(h, o)
 		return
 	case r.goErr != nil && r.goErr == h.err: // not the chain, the handshake
-		r.Verdict = "refused by " + r.whoRefuses() + ": " + reason
+		r.Verdict = "refused by " + r.whoRefuses(h) + ": " + reason
 	case r.Go.OK:
 		r.Verdict = "refused by OpenSSL clients, accepted by Go's: " + r.OpenSSL.Reason
 		r.Cause, r.Fix = "OpenSSL asks for more here than Go does", "crpki probe "+r.again()+" --save-chain served.pem && crpki lint served.pem"
@@ -262,7 +271,7 @@ func (r *Result) refused(h *handshake, o Options) {
 // clientRefused is true when the server ended it for want of a client
 // certificate, or because of the one that it got.
 func (r *Result) clientRefused(h *handshake) bool {
-	if h.asked == nil || r.goErr == nil || r.goErr != h.err && r.goErr != r.clientErr {
+	if h.asked == nil || h.permissive || r.goErr == nil || r.goErr != h.err && r.goErr != r.clientErr {
 		return false
 	}
 	text := r.goErr.Error()
@@ -306,6 +315,12 @@ func (r *Result) goReason(h *handshake) (reason, cause, fix string) {
 	switch {
 	case err == nil:
 		return "", "", ""
+	case h.small:
+		return "the server goes without a word at their first message",
+			"they offer X25519MLKEM768, with which it takes more than a packet; without, the server answers: " + printable(err), "update the server, or the load balancer before it; until then, GODEBUG=tlsmlkem=0 for the client"
+	case h.sha1, err == h.err && signsUnasked(err):
+		return "no signature that they take, but with SHA-1",
+			"the server signs the exchange of keys, which clients built for Go before 1.25 take with SHA-1: " + printable(err), fixSignatures
 	case h.foreign && leaf.X509 != nil && leaf.X509.PublicKey == nil:
 		return "the server's key is of a kind that they do not know", "Go's clients know RSA, ECDSA and Ed25519: " + printable(err), "crpki gen --" + r.nameFlag() + " " + r.Host + " --ca CA_FILE"
 	case h.foreign:
