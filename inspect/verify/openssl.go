@@ -47,9 +47,11 @@ type OpenSSL struct {
 	// IgnoreTime is -no_check_time, CheckSelfSigned -check_ss_sig.
 	IgnoreTime, CheckSelfSigned bool
 
-	// anchors gives Trusted, read already; nil: it has not been. verified are
-	// chains whose signatures crypto/x509 has verified.
+	// anchors gives Trusted, read already, and parse may know a presented one; nil:
+	// nothing has been read. verified are chains whose signatures crypto/x509 has
+	// verified.
 	anchors  func() []*certificate
+	parse    func(pki.Cert) *certificate
 	verified [][]*x509.Certificate
 }
 
@@ -123,6 +125,7 @@ type verification struct {
 	OpenSSL
 	goOn      func(Code) bool
 	maxDepth  int
+	presented []*certificate
 	chain     []*certificate
 	untrusted int // length of the chain's untrusted part
 	trusted   []*certificate
@@ -138,18 +141,26 @@ func (o OpenSSL) run(goOn func(Code) bool) Verdict {
 	if len(o.Presented) == 0 {
 		return Verdict{Problems: []Problem{{Code: CodeUnspecified}}}
 	}
-	if bad := slices.IndexFunc(o.Presented, func(c pki.Cert) bool { return !decodes(c.Raw) }); bad >= 0 {
-		return Verdict{
-			Problems: []Problem{{Code: CodeUnspecified, Depth: bad, Cert: o.Presented[bad]}}, Chain: o.Presented[:1],
-			Unreadable: slices.DeleteFunc(slices.Clone(o.Presented), func(c pki.Cert) bool { return decodes(c.Raw) }),
+	parse := parseCertificate
+	if o.parse != nil {
+		parse = o.parse
+	}
+	for i, c := range o.Presented {
+		read := parse(c)
+		if !read.decodes {
+			return Verdict{
+				Problems: []Problem{{Code: CodeUnspecified, Depth: i, Cert: c}}, Chain: o.Presented[:1],
+				Unreadable: slices.DeleteFunc(slices.Clone(o.Presented), func(c pki.Cert) bool { return decodes(c.Raw) }),
+			}
 		}
+		v.presented = append(v.presented, read)
 	}
 	if o.anchors != nil {
 		v.trusted = o.anchors()
 	} else {
 		v.trusted = parseCertificates(o.Trusted)
 	}
-	v.chain = []*certificate{parseCertificate(o.Presented[0])}
+	v.chain = []*certificate{v.presented[0]}
 	v.untrusted = 1
 	v.verifyChain()
 	for _, c := range v.chain {
@@ -209,11 +220,7 @@ const (
 // buildChain is build_chain with trusted certificates first, OpenSSL's default
 // since 1.1.0.
 func (v *verification) buildChain() bool {
-	var pool []*certificate
-	for _, c := range v.Presented[1:] {
-		pool = append(pool, parseCertificate(c))
-	}
-	result := v.extendChain(pool)
+	result := v.extendChain(v.presented[1:])
 	if n := len(v.chain); n <= v.maxDepth && result == untrusted && n == v.untrusted {
 		result = v.checkTrust(n)
 	}

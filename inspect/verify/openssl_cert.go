@@ -64,6 +64,7 @@ type certificate struct {
 	// view is how GnuTLS reads it; nil for OpenSSL.
 	view *lenient.Certificate
 
+	decodes           bool // OpenSSL reads it at all
 	invalid           bool // OpenSSL's EXFLAG_INVALID: never an issuer
 	hasBC, isCA       bool
 	bcCritical        bool
@@ -104,7 +105,7 @@ func certificateOf(c pki.Cert, x *x509Cert, ok bool) *certificate {
 	if !ok {
 		return &certificate{pki: c, x509Cert: &x509Cert{}, invalid: true, pathLen: -1}
 	}
-	out := &certificate{pki: c, x509Cert: x, pathLen: -1, eku: map[string]bool{}}
+	out := &certificate{pki: c, x509Cert: x, decodes: true, pathLen: -1, eku: map[string]bool{}}
 	seen := map[string]bool{}
 	for _, e := range x.extensions {
 		if seen[e.oid] && cached(e.oid) {

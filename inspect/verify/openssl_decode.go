@@ -331,6 +331,10 @@ func (c *certificate) keyDecodes() bool {
 		d.end(key)
 		return !d.bad
 	case oidKeyEC:
+		// Go takes fewer curves and forms, and has looked for the point already.
+		if x := c.pki.X509; x != nil && x.PublicKey != nil && bytes.Equal(x.RawSubjectPublicKeyInfo, c.key.raw) {
+			return true
+		}
 		return pointDecodes(c.key.curve(), bits)
 	case oidKeyDSA:
 		return params == nil || c.publicKey() != nil

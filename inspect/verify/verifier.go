@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"sync"
+	"time"
 
 	"github.com/crpki/crpki/pki"
 )
@@ -15,7 +16,28 @@ type Verifier struct {
 	trusted []pki.Cert
 	pool    func() *x509.CertPool
 	anchors func() []*certificate
+
+	mu    sync.Mutex
+	found map[question]answer
+	read  map[*x509.Certificate]*certificate
 }
+
+// question is what [Go] depends on beside the trusted certificates. crypto/tls
+// gives the same certificate for the same octets as long as somebody has it, and
+// many servers, or the addresses of one, have the same chain.
+type question struct {
+	host  string
+	at    time.Time
+	chain [4]*x509.Certificate
+}
+
+type answer struct {
+	chains [][]*x509.Certificate
+	err    error
+}
+
+// mostKept bounds what is kept of chains, of which there may be millions.
+const mostKept = 64
 
 // NewVerifier reads the trusted certificates, but not before a chain comes.
 func NewVerifier(trusted []pki.Cert) *Verifier {
@@ -28,14 +50,61 @@ func NewVerifier(trusted []pki.Cert) *Verifier {
 
 // Go is [Go.Verify], and gives the chains that were found.
 func (v *Verifier) Go(g Go) ([][]*x509.Certificate, error) {
-	return g.chains(v.pool)
+	q := question{host: g.Host, at: g.At}
+	if len(g.Presented) > len(q.chain) {
+		return g.chains(v.pool)
+	}
+	for i, c := range g.Presented {
+		if c.X509 == nil {
+			return g.chains(v.pool)
+		}
+		q.chain[i] = c.X509
+	}
+	v.mu.Lock()
+	a, ok := v.found[q]
+	v.mu.Unlock()
+	if !ok {
+		a.chains, a.err = g.chains(v.pool)
+		v.mu.Lock()
+		v.found = keep(v.found, q, a)
+		v.mu.Unlock()
+	}
+	return a.chains, a.err
+}
+
+func keep[K comparable, V any](kept map[K]V, key K, value V) map[K]V {
+	if kept == nil || len(kept) >= mostKept {
+		kept = map[K]V{}
+	}
+	kept[key] = value
+	return kept
+}
+
+// parse is [parseCertificate], with what was read of the same octets before.
+func (v *Verifier) parse(c pki.Cert) *certificate {
+	if c.X509 == nil || !bytes.Equal(c.Raw, c.X509.Raw) {
+		return parseCertificate(c)
+	}
+	v.mu.Lock()
+	known := v.read[c.X509]
+	v.mu.Unlock()
+	if known != nil {
+		again := *known
+		again.pki = c // it comes from elsewhere
+		return &again
+	}
+	read := parseCertificate(c)
+	v.mu.Lock()
+	v.read = keep(v.read, c.X509, read)
+	v.mu.Unlock()
+	return read
 }
 
 // SClient is [OpenSSL.SClient]. chains are those that [Verifier.Go] found: their
 // signatures are not computed again.
 func (v *Verifier) SClient(o OpenSSL, chains [][]*x509.Certificate) Verdict {
 	o.Trusted = v.trusted
-	o.anchors = v.anchors
+	o.anchors, o.parse = v.anchors, v.parse
 	o.verified = chains
 	return o.SClient()
 }

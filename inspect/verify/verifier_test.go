@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -21,11 +23,15 @@ import (
 func assertSharedSaysTheSame(t *testing.T, name string, o OpenSSL) {
 	t.Helper()
 	shared := NewVerifier(o.Trusted)
-	g := Go{Presented: o.Presented, Host: o.Host, At: o.At}
-	chains, err := shared.Go(g)
-	g.Trusted = o.Trusted
-	assert.Equal(t, g.Verify(), err, name)
-	for range 2 { // the second time, what is trusted has been read
+	for _, source := range []string{"a server", "another"} { // the second time, all has been read
+		o.Presented = slices.Clone(o.Presented)
+		for i := range o.Presented {
+			o.Presented[i].Origin.Source = source
+		}
+		g := Go{Presented: o.Presented, Host: o.Host, At: o.At}
+		chains, err := shared.Go(g)
+		g.Trusted = o.Trusted
+		assert.Equal(t, g.Verify(), err, name)
 		assert.Equal(t, o.SClient(), shared.SClient(o, chains), name)
 	}
 }
@@ -61,6 +67,26 @@ func TestVerifier(t *testing.T) {
 	t.Run("verdicts are the same", func(t *testing.T) {
 		assertSharedSaysTheSame(t, "good", o)
 		assert.Equal(t, CodeOK, shared.SClient(o, chains).Last())
+	})
+	t.Run("what was said of a chain is not said of another question", func(t *testing.T) {
+		for range 2 {
+			_, err := shared.Go(Go{Presented: o.Presented, Host: "other", At: o.At})
+			assert.ErrorContains(t, err, "not other")
+			_, err = shared.Go(Go{Presented: o.Presented, Host: o.Host, At: at.Add(2 * time.Hour)})
+			assert.ErrorContains(t, err, "expired")
+			_, err = shared.Go(Go{Presented: []pki.Cert{root, leaf}, Host: o.Host, At: o.At})
+			assert.ErrorContains(t, err, "not valid for any names")
+			_, err = shared.Go(Go{Presented: o.Presented, Host: o.Host, At: o.At})
+			assert.NoError(t, err)
+		}
+	})
+	t.Run("only so much is kept", func(t *testing.T) {
+		for i := range 3 * mostKept {
+			shared.Go(Go{Presented: o.Presented, Host: strconv.Itoa(i), At: o.At})
+			shared.parse(make(&x509.Certificate{}, root.X509))
+		}
+		assert.LessOrEqual(t, len(shared.found), mostKept)
+		assert.LessOrEqual(t, len(shared.read), mostKept)
 	})
 	t.Run("other octets beside the same certificate", func(t *testing.T) {
 		forged := leaf
