@@ -5,11 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -148,27 +145,14 @@ func (h clientHello) send(conn net.Conn) (answer hello, err error) {
 	}
 	var received []byte
 	for range maxServerHello {
-		var header [5]byte
-		if _, err := io.ReadFull(conn, header[:]); err != nil {
+		kind, record, err := readRecord(conn, recordHandshake, recordAlert)
+		if err != nil {
 			return answer, err
 		}
-		payload := make([]byte, int(header[3])<<8|int(header[4]))
-		if header[0] != recordHandshake && header[0] != recordAlert || header[1] != 3 {
-			return answer, errors.New("tls: first record does not look like a TLS handshake")
+		if kind == recordAlert {
+			continue
 		}
-		if _, err := io.ReadFull(conn, payload); err != nil {
-			return answer, err
-		}
-		if header[0] == recordAlert {
-			if len(payload) == 2 && payload[0] == 1 && payload[1] != 0 { // a warning, e.g. unrecognized_name
-				continue
-			}
-			if len(payload) != 2 {
-				return answer, errors.New("tls: an alert that is none")
-			}
-			return answer, fmt.Errorf("remote error: %w", tls.AlertError(payload[1]))
-		}
-		received = append(append(received, header[:]...), payload...)
+		received = append(received, record...)
 		if answer = readHello(received, nil); answer.version != 0 {
 			return answer, nil
 		}
@@ -183,11 +167,8 @@ func (o Options) ask(ctx context.Context, t Target, h clientHello) (hello, error
 		return hello{}, err
 	}
 	defer conn.Close()
-	deadline := time.Now().Add(o.Timeouts.Handshake)
-	if end, ok := ctx.Deadline(); ok && end.Before(deadline) {
-		deadline = end
-	}
-	conn.SetDeadline(deadline)
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	ctx, cancel := context.WithTimeout(ctx, o.Timeouts.Handshake)
+	defer cancel()
+	defer obey(ctx, conn)()
 	return h.send(conn)
 }

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"net"
 )
 
@@ -75,18 +74,11 @@ func (o Options) certificates(ctx context.Context, conn net.Conn, h clientHello)
 	}
 	var received, keyLog []byte
 	for range maxFlight {
-		header := make([]byte, 5)
-		if _, err := io.ReadFull(conn, header); err != nil {
+		_, record, err := readRecord(conn, recordHandshake, recordAlert, recordApplication, recordChangeCipher)
+		if err != nil {
 			return hello{}, err
 		}
-		payload := make([]byte, int(header[3])<<8|int(header[4]))
-		if _, err := io.ReadFull(conn, payload); err != nil {
-			return hello{}, err
-		}
-		if header[0] == recordAlert && len(payload) == 2 && payload[0] == 2 {
-			return hello{}, fmt.Errorf("remote error: %w", tls.AlertError(payload[1]))
-		}
-		if received = append(append(received, header...), payload...); len(received) > maxRecorded {
+		if received = append(received, record...); len(received) > maxRecorded {
 			break
 		}
 		answer := readHello(received, keyLog)

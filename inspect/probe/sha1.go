@@ -10,8 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -84,34 +82,23 @@ const (
 func (f *firstFlight) read(conn net.Conn) error {
 	var messages []byte
 	for range maxFlight {
-		header := make([]byte, 5)
-		if _, err := io.ReadFull(conn, header); err != nil {
+		kind, record, err := readRecord(conn, recordHandshake, recordAlert)
+		if err != nil {
 			return err
 		}
-		payload := make([]byte, int(header[3])<<8|int(header[4]))
-		if _, err := io.ReadFull(conn, payload); err != nil {
-			return err
-		}
-		switch {
-		case header[0] == recordAlert && len(payload) == 2 && payload[0] == 2:
-			return fmt.Errorf("remote error: %w", tls.AlertError(payload[1]))
-		case header[0] == recordAlert: // a warning
+		if kind == recordAlert {
 			continue
-		case header[0] != recordHandshake:
-			return errors.New("tls: unexpected message")
 		}
-		if messages = append(messages, payload...); len(messages) > maxRecorded {
+		if messages = append(messages, record[5:]...); len(messages) > maxRecorded {
 			break
 		}
 		for !f.done {
-			in := cryptobyte.String(messages)
-			var kind uint8
-			var content cryptobyte.String
-			if !in.ReadUint8(&kind) || !in.ReadUint24LengthPrefixed(&content) {
+			message, content, rest, ok := cutMessage(messages)
+			if !ok {
 				break
 			}
-			messages = in
-			if err := f.take(kind, content); err != nil {
+			messages = rest
+			if err := f.take(message, content); err != nil {
 				return err
 			}
 		}

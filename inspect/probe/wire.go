@@ -10,8 +10,12 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"hash"
+	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -53,14 +57,49 @@ type hello struct {
 
 // Types of records and of handshake messages (RFC 8446, 5.1 and 4).
 const (
-	recordAlert       = 21
-	recordHandshake   = 22
-	recordApplication = 23
+	recordChangeCipher = 20
+	recordAlert        = 21
+	recordHandshake    = 22
+	recordApplication  = 23
 
 	messageClientHello = 1
 	messageServerHello = 2
 	messageCertificate = 11
 )
+
+// readRecord reads the next record, with its header, which is to be of one of
+// these types. An alert that ends the connection is an error in the words of
+// crypto/tls; a warning, such as unrecognized_name, is the caller's to pass over.
+func readRecord(conn net.Conn, types ...uint8) (kind uint8, record []byte, err error) {
+	record = make([]byte, 5)
+	if _, err := io.ReadFull(conn, record); err != nil {
+		return 0, nil, err
+	}
+	kind = record[0]
+	if !slices.Contains(types, kind) || record[1] != 3 {
+		return 0, nil, errors.New("tls: first record does not look like a TLS handshake")
+	}
+	payload := make([]byte, int(record[3])<<8|int(record[4]))
+	if _, err := io.ReadFull(conn, payload); err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case kind != recordAlert:
+	case len(payload) != 2:
+		return 0, nil, errors.New("tls: an alert that is none")
+	case payload[0] != 1 || payload[1] == 0:
+		return 0, nil, fmt.Errorf("remote error: %w", tls.AlertError(payload[1]))
+	}
+	return kind, append(record, payload...), nil
+}
+
+// cutMessage takes a handshake message off messages (RFC 8446, 4), when all of it
+// is there.
+func cutMessage(messages []byte) (kind uint8, content cryptobyte.String, rest []byte, ok bool) {
+	in := cryptobyte.String(messages)
+	ok = in.ReadUint8(&kind) && in.ReadUint24LengthPrefixed(&content)
+	return kind, content, in, ok
+}
 
 // readHello reads the server's half of a handshake up to its certificates.
 // TLS 1.3 encrypts them; keyLog, in the format of NSS, holds the key.
@@ -85,13 +124,11 @@ func readHello(received, keyLog []byte) (h hello) {
 		}
 		messages = append(messages, body...)
 		for len(h.certs) == 0 {
-			in := cryptobyte.String(messages)
-			var message uint8
-			var content cryptobyte.String
-			if !in.ReadUint8(&message) || !in.ReadUint24LengthPrefixed(&content) {
+			message, content, rest, ok := cutMessage(messages)
+			if !ok {
 				break
 			}
-			messages = in
+			messages = rest
 			switch message {
 			case messageServerHello:
 				h.readServerHello(content)
