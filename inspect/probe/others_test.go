@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -168,18 +167,10 @@ func gnuTLSServer(t *testing.T, leaf made, priority string, args ...string) stri
 		t.Skip("gnutls-serv is not installed")
 	}
 	certFile, keyFile := filesOf(t, leaf)
-	port := port.Free(t, "127.0.0.1")
-	cmd := exec.Command(program, append([]string{"--http", "--port", port, "--x509certfile", certFile, "--x509keyfile", keyFile, "--priority", priority}, args...)...)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	address := net.JoinHostPort("127.0.0.1", port)
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, time.Minute, 10*time.Millisecond, "gnutls-serv does not listen")
+	free := port.Free(t, "127.0.0.1")
+	cmd := exec.Command(program, append([]string{"--http", "--port", free, "--x509certfile", certFile, "--x509keyfile", keyFile, "--priority", priority}, args...)...)
+	address := net.JoinHostPort("127.0.0.1", free)
+	port.Serve(t, cmd, address)
 	return address
 }
 
